@@ -1,0 +1,1 @@
+"""Nouns and rules of the product. Imports nothing but the standard library and pydantic."""
