@@ -1,0 +1,1 @@
+"""The backend: what a user may ask for."""

@@ -1,0 +1,1 @@
+"""One-machine stand-ins for what the cloud provides, and the supervisor that runs them."""

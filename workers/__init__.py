@@ -1,0 +1,1 @@
+"""Processes that poll Temporal's task queues."""
