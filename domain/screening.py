@@ -9,8 +9,9 @@ from decimal import Decimal
 class Progress:
     """A trader's place on the candle grid of its interval, and the symbols that matched there. Small enough for history and heartbeats.
 
-    A `close` trader evaluates each candle of each symbol once: a symbol not named in `behind` has been evaluated up to and including candle
-    `evaluated`; a symbol in `behind` (its candle came late) up to and including the index given there. A `tick` trader uses `matching` only.
+    A `close` trader evaluates each candle of each symbol once: a symbol not named in `behind` has been evaluated up to and
+    including candle `evaluated`; a symbol in `behind` (its candle came late) up to and including the index given there.
+    A `tick` trader uses only `matching`.
     """
 
     matching: tuple[str, ...] = ()

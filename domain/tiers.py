@@ -15,7 +15,7 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TierLimits:
-    """What a tier allows. `None` means no limit. The values travel in a workflow's state, so that editing this table never changes a replay."""
+    """What a tier allows. `None` means no limit. The values travel in a workflow's state: editing this table never changes a replay."""
 
     max_traders: int
     default_cadence: timedelta

@@ -1,4 +1,4 @@
-"""What an engine needs of the market: candles as matrices. The worker's replica provides it by structure, without either knowing the other."""
+"""What an engine needs of the market: candles as matrices. The worker's replica provides it by structure."""
 
 from typing import Protocol
 
