@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from domain.filters import FilterProblem, FilterSpec
-from domain.market import Interval, Market
+from domain.market import Market
 from domain.screening import Match, Progress
 from domain.signals import Signal, SignalStatus
 from domain.tiers import TierLimits
@@ -94,16 +93,6 @@ class TraderLauncher(Protocol):
     async def signal(self, trader_id: UUID, name: str, reason: str) -> bool:
         """Send `pause`, `resume` or `stop`. False when no such workflow runs."""
 
-    async def status(self, trader_id: UUID) -> TraderStatus | None:
-        """What the workflow says; `None` when none runs."""
-
-
-class FilterCompiler(Protocol):
-    """Compiles filters."""
-
-    def check(self, spec: FilterSpec) -> tuple[FilterProblem, ...]:
-        """What is wrong with the filter; nothing when it compiles."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ScreenRequest:
@@ -112,8 +101,6 @@ class ScreenRequest:
     trader_id: UUID
     settings: TraderSettings
     limits: TierLimits
-    max_signals_per_tick: int
-    max_catch_up_candles: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,8 +141,8 @@ class TickResult:
 class Screen(Protocol):
     """One trader's filter over the worker's replica of the market."""
 
-    async def changed(self, interval: Interval) -> None:
-        """Return when closed candles of this interval that were not there before have arrived and settled."""
+    async def changed(self) -> None:
+        """Return when closed candles this trader's filter reads, that were not there at the last tick, have arrived and settled."""
 
     async def tick(self, progress: Progress) -> TickResult:
         """Evaluate what `progress` has not seen yet. Never raises for a filter that fails: that is an outcome."""
@@ -165,6 +152,8 @@ class Screen(Protocol):
 
 
 class ScreenFactory(Protocol):
-    """Opens screens. Raises FilterRefusedError for a filter that does not compile, RefusedError for a symbol the market does not have."""
+    """Opens screens on the worker's replica of the market."""
 
-    async def open(self, request: ScreenRequest) -> Screen: ...
+    async def open(self, request: ScreenRequest) -> Screen:
+        """Raises FilterRefusedError for a filter that does not compile, RefusedError for a symbol the market does not have,
+        UnavailableError while no market data has arrived yet."""

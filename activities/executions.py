@@ -1,0 +1,65 @@
+"""Evaluations are written in groups: one bulk insert for all traders of the worker, every few hundred milliseconds."""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from activities.ports import Evaluation, ExecutionLog
+from domain.errors import CloudtraderError
+
+logger = logging.getLogger(__name__)
+
+GROUP_EVERY = timedelta(milliseconds=250)
+GROUP_SIZE = 500
+RETRY_FIRST = timedelta(milliseconds=500)
+RETRY_MOST = timedelta(seconds=10)
+
+
+class GroupCommit:
+    """Collects evaluations and commits them together. One per worker process; `run` must be running.
+
+    An evaluation waits in memory until it is committed: `committed` tells its window when. While the database is away groups are
+    retried in order, for ever; what a killed worker had not committed, the retried window evaluates anew.
+    """
+
+    def __init__(self, log: ExecutionLog) -> None:
+        self._log = log
+        self._waiting: list[tuple[Evaluation, asyncio.Future[None]]] = []
+        self._arrived = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """Evaluations not committed yet."""
+        return len(self._waiting)
+
+    def add(self, evaluation: Evaluation) -> asyncio.Future[None]:
+        """Queue an evaluation; the future is done once its row is committed."""
+        committed = asyncio.get_running_loop().create_future()
+        self._waiting.append((evaluation, committed))
+        self._arrived.set()
+        return committed
+
+    async def run(self) -> None:
+        """Commit groups until cancelled."""
+        while True:
+            await self._arrived.wait()
+            await asyncio.sleep(GROUP_EVERY.total_seconds())
+            while group := self._waiting[:GROUP_SIZE]:
+                await self._commit([evaluation for evaluation, _ in group])
+                del self._waiting[: len(group)]
+                for _, committed in group:
+                    if not committed.done():
+                        committed.set_result(None)
+            self._arrived.clear()
+
+    async def _commit(self, group: list[Evaluation]) -> None:
+        delay = RETRY_FIRST
+        while True:
+            try:
+                await self._log.append(group)
+            except CloudtraderError as error:
+                logger.warning("evaluations not committed, trying again", extra={"rows": len(group), "error": str(error)})
+                await asyncio.sleep(delay.total_seconds())
+                delay = min(delay * 2, RETRY_MOST)
+            else:
+                return

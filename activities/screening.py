@@ -1,0 +1,298 @@
+"""The screening window: watch the market for one trader, and come back when a symbol newly matches or the window ends."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from temporalio import activity
+
+from activities.executions import GroupCommit
+from activities.failures import as_activity_failure
+from activities.heartbeat import heartbeating
+from activities.ports import Evaluation, Outcome, Screen, ScreenFactory, ScreenRequest, TickResult
+from domain.cadence import next_due, phase_of
+from domain.filters import Trigger
+from domain.market import Market
+from domain.screening import Match, Progress
+from domain.tiers import TierLimits
+from domain.traders import TraderSettings
+
+WATCH = "screening.watch"
+CHECK = "screening.check"
+
+FAILURES_UNTIL_ERROR = 3
+"""A filter that fails on this many evaluations in a row puts its trader in error."""
+CADENCE_TOLERANCE = 0.9
+"""Evaluations of one trader keep at least this part of a cadence apart; a little less than one, so that jitter does not add up."""
+
+
+class Ended(StrEnum):
+    """Why a window came back."""
+
+    MATCHED = "matched"
+    ELAPSED = "elapsed"
+    HANDED_OVER = "handed over"
+    """The worker shuts down; the next window starts elsewhere."""
+    FAILED = "failed"
+    """The filter failed on several evaluations in a row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowInput:
+    """What to watch for, and where the trader stands."""
+
+    number: int
+    trader_id: UUID
+    instance_id: UUID
+    version: int
+    settings: TraderSettings
+    limits: TierLimits
+    duration: timedelta
+    """Zero: tick once, now, and come back."""
+    progress: Progress = field(default_factory=Progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowCounts:
+    """What happened during a window."""
+
+    ticks: int = 0
+    evaluations: int = 0
+    skipped: int = 0
+    stale: int = 0
+    failed: int = 0
+    candles: int = 0
+    missed_candles: int = 0
+    dropped_matches: int = 0
+    symbols: int = 0
+    not_ready: int = 0
+    busy: timedelta = timedelta()
+    latest: timedelta = timedelta()
+    """The greatest lateness of a tick."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowResult:
+    """What a window brings back. Everything before `progress` is committed and done with."""
+
+    ended: Ended
+    progress: Progress
+    market: Market
+    matches: tuple[Match, ...] = ()
+    counts: WindowCounts = field(default_factory=WindowCounts)
+    conditions: dict[str, int] = field(default_factory=dict)
+    newest_candle: datetime | None = None
+    last_tick: datetime | None = None
+    as_of: datetime | None = None
+    data_age: timedelta = timedelta()
+    snapshot_seq: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckInput:
+    """Settings that want to be deployed."""
+
+    trader_id: UUID
+    settings: TraderSettings
+    limits: TierLimits
+
+
+class ScreeningActivities:
+    """Windows over the worker's replica of the market."""
+
+    def __init__(self, screens: ScreenFactory, evaluations: GroupCommit, on_tick: Callable[[timedelta, TickResult], None]) -> None:
+        self._screens = screens
+        self._evaluations = evaluations
+        self._on_tick = on_tick
+
+    @activity.defn(name=CHECK)
+    async def check(self, request: CheckInput) -> None:
+        """Refuse settings that this market and this engine cannot run."""
+        with as_activity_failure():
+            await self._screens.open(ScreenRequest(trader_id=request.trader_id, settings=request.settings, limits=request.limits))
+
+    @activity.defn(name=WATCH)
+    async def watch(self, window: WindowInput) -> WindowResult:
+        """Tick at the trader's cadence until a symbol newly matches, the window ends or the worker shuts down.
+
+        A retry carries on from the heartbeat's progress. Returns only after every evaluation's row is committed.
+        """
+        with as_activity_failure():
+            screen = await self._screens.open(ScreenRequest(trader_id=window.trader_id, settings=window.settings, limits=window.limits))
+        watching = _Window(window, screen, self._evaluations, self._on_tick, _progress_of_earlier_attempt() or window.progress)
+        async with heartbeating(lambda: watching.committed_progress):
+            return await watching.run()
+
+
+def _progress_of_earlier_attempt() -> Progress | None:
+    # The converter hands heartbeat details over untyped.
+    details = activity.info().heartbeat_details
+    return Progress(**{**details[0], "matching": tuple(details[0]["matching"])}) if details and details[0] else None
+
+
+class _Window:
+    """One window while it runs."""
+
+    def __init__(
+        self,
+        window: WindowInput,
+        screen: Screen,
+        evaluations: GroupCommit,
+        on_tick: Callable[[timedelta, TickResult], None],
+        progress: Progress,
+    ) -> None:
+        self.committed_progress = progress
+        self._window = window
+        self._screen = screen
+        self._evaluations = evaluations
+        self._on_tick = on_tick
+        self._progress = progress
+        self._counts = WindowCounts()
+        self._last: TickResult | None = None
+        self._last_tick: datetime | None = None
+        self._last_evaluation: datetime | None = None
+        self._failures = 0
+        self._waited = False
+        self._committed: asyncio.Future[None] | None = None
+
+    async def run(self) -> WindowResult:
+        cadence = self._window.settings.cadence
+        phase = phase_of(self._window.trader_id, cadence)
+        end = _now() + self._window.duration
+        shutdown = asyncio.ensure_future(activity.wait_for_worker_shutdown())
+        changed = asyncio.ensure_future(self._screen.changed())
+        due = _now()
+        try:
+            while True:
+                if not self._must_wait_for_grid():
+                    if changed.done():  # listen before looking, so that no candle slips between the two
+                        changed = asyncio.ensure_future(self._screen.changed())
+                    if ended := self._ended(await self._tick(due)):
+                        return await self._result(ended)
+                due = await self._until(min(next_due(_now(), cadence, phase), end), changed, shutdown)
+                if shutdown.done():
+                    return await self._result(Ended.HANDED_OVER)
+                if _now() >= end:
+                    return await self._result(Ended.ELAPSED)
+        finally:
+            shutdown.cancel()
+            changed.cancel()
+
+    def _must_wait_for_grid(self) -> bool:
+        """Whether the window's first tick is not due yet. A `tick` trader's new window must not tick more often than its cadence."""
+        is_first = self._counts.ticks == 0 and not self._waited
+        self._waited = True
+        return is_first and bool(self._window.duration) and self._window.settings.filter.trigger is Trigger.TICK
+
+    async def _until(self, due: datetime, changed: asyncio.Future[None], shutdown: asyncio.Future[None]) -> datetime:
+        """Sleep until the tick is due: at the grid point, or earlier when candles settled and a cadence has passed. The due moment."""
+        await asyncio.wait({changed, shutdown}, timeout=(due - _now()).total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+        if not changed.done() or shutdown.done():
+            return due
+        settled = _now()
+        earliest = settled
+        if self._last_evaluation is not None:
+            earliest = max(settled, self._last_evaluation + self._window.settings.cadence * CADENCE_TOLERANCE)
+        if earliest > settled:
+            await asyncio.wait({shutdown}, timeout=(earliest - settled).total_seconds())
+        return earliest
+
+    async def _tick(self, due: datetime) -> TickResult:
+        started = _now()
+        result = await self._screen.tick(self._progress)
+        self._on_tick(started - due, result)
+        self._count(result, started - due)
+        self._last, self._last_tick = result, started
+        if result.evaluated:
+            self._last_evaluation = started
+        self._progress = result.progress
+        if self._is_worth_a_row(result):
+            self._committed = self._evaluations.add(self._row(result, started))
+            self._committed.add_done_callback(self._advance(result.progress))
+        elif self._committed is None or self._committed.done():
+            self.committed_progress = result.progress
+        return result
+
+    def _advance(self, progress: Progress) -> Callable[[asyncio.Future[None]], None]:
+        def advance(committed: asyncio.Future[None]) -> None:
+            if not committed.cancelled():
+                self.committed_progress = progress
+
+        return advance
+
+    def _is_worth_a_row(self, result: TickResult) -> bool:
+        """Evaluations and failures always; staleness when it begins, not at every tick while it lasts."""
+        return result.evaluated or result.outcome is Outcome.FAILED or (result.outcome is Outcome.STALE and self._counts.stale == 1)
+
+    def _ended(self, result: TickResult) -> Ended | None:
+        self._failures = self._failures + 1 if result.outcome is Outcome.FAILED else 0
+        if self._failures >= FAILURES_UNTIL_ERROR:
+            return Ended.FAILED
+        if any(not match.initial or self._window.settings.signal_initial for match in result.matches):
+            return Ended.MATCHED
+        return Ended.ELAPSED if not self._window.duration else None
+
+    def _count(self, result: TickResult, lateness: timedelta) -> None:
+        counts = self._counts
+        self._counts = WindowCounts(
+            ticks=counts.ticks + 1,
+            evaluations=counts.evaluations + result.evaluated,
+            skipped=counts.skipped + (not result.evaluated and result.outcome is Outcome.EVALUATED),
+            stale=counts.stale + (result.outcome is Outcome.STALE),
+            failed=counts.failed + (result.outcome is Outcome.FAILED),
+            candles=counts.candles + result.candles,
+            missed_candles=counts.missed_candles + result.missed_candles,
+            dropped_matches=counts.dropped_matches + result.dropped_matches,
+            symbols=result.symbols_processed if result.evaluated else counts.symbols,
+            not_ready=result.symbols_not_ready if result.evaluated else counts.not_ready,
+            busy=counts.busy + result.duration,
+            latest=max(counts.latest, lateness),
+        )
+
+    def _row(self, result: TickResult, started: datetime) -> Evaluation:
+        return Evaluation(
+            instance_id=self._window.instance_id,
+            trader_id=self._window.trader_id,
+            trader_version=self._window.version,
+            started_at=started,
+            duration=result.duration,
+            outcome=result.outcome,
+            market=result.freshness.market,
+            symbols_processed=result.symbols_processed,
+            symbols_not_ready=result.symbols_not_ready,
+            signals_generated=len(result.matches),
+            candle_open_time=result.newest_candle,
+            candles=result.candles,
+            snapshot_seq=result.freshness.seq,
+            data_age=result.freshness.age,
+            error=result.error,
+        )
+
+    async def _result(self, ended: Ended) -> WindowResult:
+        if self._committed is not None:
+            await self._committed
+        last = self._last
+        freshness = last.freshness if last else self._screen.freshness()
+        matches = last.matches if last and ended is Ended.MATCHED else ()
+        return WindowResult(
+            ended=ended,
+            progress=self._progress,
+            market=freshness.market,
+            matches=tuple(match for match in matches if not match.initial or self._window.settings.signal_initial),
+            counts=replace(self._counts),
+            conditions=last.conditions if last else {},
+            newest_candle=last.newest_candle if last else None,
+            last_tick=self._last_tick,
+            as_of=freshness.as_of,
+            data_age=freshness.age,
+            snapshot_seq=freshness.seq,
+            error=last.error if last else "",
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

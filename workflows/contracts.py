@@ -1,0 +1,167 @@
+"""What goes into and comes out of the workflows and their messages. A public contract: fields are only ever added, with defaults."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from domain.market import Interval
+from domain.screening import Progress
+from domain.tiers import Tier, TierLimits
+from domain.traders import InstanceStatus, Mode, TraderSettings, TraderStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraderConfig:
+    """One version of a deployed trader, with what its owner's tier allowed when it was handed over."""
+
+    trader_id: UUID
+    user_id: UUID
+    instance_id: UUID
+    name: str
+    version: int
+    mode: Mode
+    tier: Tier
+    settings: TraderSettings
+    limits: TierLimits
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraderTotals:
+    """Counts since the trader was deployed."""
+
+    windows: int = 0
+    ticks: int = 0
+    evaluations: int = 0
+    candles: int = 0
+    missed_candles: int = 0
+    signals: int = 0
+    dropped_matches: int = 0
+    unmonitored_signals: int = 0
+    stale_ticks: int = 0
+    failed_evaluations: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraderState:
+    """All that a trader carries from run to run."""
+
+    status: TraderStatus = TraderStatus.RUNNING
+    reason: str = ""
+    since: datetime | None = None
+    progress: Progress = field(default_factory=Progress)
+    totals: TraderTotals = field(default_factory=TraderTotals)
+    conditions: dict[str, int] = field(default_factory=dict)
+    last_tick: datetime | None = None
+    last_candle: datetime | None = None
+    as_of: datetime | None = None
+    data_age: timedelta = timedelta()
+    market: str = ""
+    symbols: int = 0
+    not_ready: int = 0
+    recent_signals: tuple[str, ...] = ()
+    """The last few, as lines for people."""
+    events: tuple[str, ...] = ()
+    """The last few things out of the ordinary, as lines for people."""
+    open_monitors: tuple[UUID, ...] = ()
+    recorded_status: tuple[str, str] = ("", "")
+    """Status and reason as last written to the database."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraderInput:
+    """Starts or continues a trader."""
+
+    config: TraderConfig
+    state: TraderState = field(default_factory=TraderState)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraderReport:
+    """Answer to the `status` query."""
+
+    trader_id: UUID
+    name: str
+    version: int
+    tier: Tier
+    status: TraderStatus
+    reason: str
+    since: datetime | None
+    matching: tuple[str, ...]
+    conditions: dict[str, int]
+    totals: TraderTotals
+    last_tick: datetime | None
+    last_candle: datetime | None
+    as_of: datetime | None
+    data_age: timedelta
+    market: str
+    symbols: int
+    not_ready: int
+    baseline_candle: datetime | None
+    recent_signals: tuple[str, ...]
+    events: tuple[str, ...]
+    open_monitors: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunNowResult:
+    """What the tick that was asked for found."""
+
+    matching: tuple[str, ...]
+    new_signals: int
+    last_tick: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalMonitorInput:
+    """A signal to follow."""
+
+    signal_id: UUID
+    trader_id: UUID
+    user_id: UUID
+    symbol: str
+    interval: Interval
+    expires_at: datetime
+    tier: Tier = Tier.ELITE
+    mode: Mode = Mode.DEMO
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployInput:
+    """A trader of this user, as stored."""
+
+    trader_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployResult:
+    """Where the trader runs."""
+
+    workflow_id: str
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithdrawInput:
+    """A trader to take out of the cloud."""
+
+    trader_id: UUID
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceState:
+    """All that an instance carries from run to run."""
+
+    status: InstanceStatus = InstanceStatus.PROVISIONING
+    reason: str = ""
+    traders: dict[str, str] = field(default_factory=dict)
+    """Status by trader id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceInput:
+    """Starts or continues a user's instance."""
+
+    user_id: UUID
+    instance_id: UUID
+    state: InstanceState = field(default_factory=InstanceState)
