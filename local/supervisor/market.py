@@ -1,0 +1,67 @@
+"""Which market this start runs on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
+
+from domain.market import Market
+from local.foreground import StartError
+
+REST_URL = "https://data-api.binance.vision"
+STREAM_URL = "wss://data-stream.binance.vision"
+"""Binance's public data; no key."""
+REACHABLE_WITHIN = timedelta(seconds=3)
+REPLAY_PREFIX = "replay:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarketChoice:
+    """The market and why it was chosen, in words for the operator."""
+
+    market: Market
+    why: str
+    replay_file: Path | None = None
+
+
+async def binance_problem() -> str:
+    """Why Binance's public data cannot be used from here; empty when it can. Takes at most REACHABLE_WITHIN."""
+    try:
+        async with asyncio.timeout(REACHABLE_WITHIN.total_seconds()):
+            async with httpx.AsyncClient(timeout=REACHABLE_WITHIN.total_seconds()) as client:
+                (await client.get(f"{REST_URL}/api/v3/ping")).raise_for_status()
+            async with connect(f"{STREAM_URL}/stream", close_timeout=0):
+                return ""
+    except TimeoutError:
+        return f"no answer within {REACHABLE_WITHIN.total_seconds():.0f} s"
+    except (httpx.HTTPError, WebSocketException, OSError) as problem:
+        return str(problem) or type(problem).__name__
+
+
+async def choose_market(wanted: str, problem_of_binance: Callable[[], Awaitable[str]] = binance_problem) -> MarketChoice:
+    """The market for MARKET=`wanted`; when that is empty, Binance if it can be reached, else the simulated exchange.
+
+    Raises StartError for anything but binance, simulated and replay:FILE with a file that is there.
+    """
+    if wanted.startswith(REPLAY_PREFIX):
+        return _replay(wanted.removeprefix(REPLAY_PREFIX))
+    if wanted in (Market.BINANCE, Market.SIMULATED):
+        return MarketChoice(market=Market(wanted), why=f"MARKET={wanted}")
+    if wanted:
+        raise StartError(f"MARKET={wanted} is not a market: use MARKET=binance, MARKET=simulated or MARKET=replay:FILE.")
+    problem = await problem_of_binance()
+    if problem:
+        return MarketChoice(market=Market.SIMULATED, why=f"Binance cannot be reached: {problem}")
+    return MarketChoice(market=Market.BINANCE, why="Binance's public data can be reached")
+
+
+def _replay(name: str) -> MarketChoice:
+    file = Path(name).expanduser()
+    if not file.is_file():
+        raise StartError(f"MARKET=replay:{file}: there is no such file. Name a recording (Parquet or CSV) by its path.")
+    return MarketChoice(market=Market.REPLAY, why=f"MARKET=replay:{file}", replay_file=file.resolve())
