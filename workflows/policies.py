@@ -9,6 +9,8 @@ from domain.tiers import TierLimits
 
 WINDOW = timedelta(seconds=300)
 """How long a screening window lasts when nothing matches."""
+NO_TIME = timedelta()
+"""The window of one tick."""
 WINDOW_START_TO_CLOSE = WINDOW + timedelta(seconds=60)
 """A window also waits for its rows to be committed; past this it is retried from its last heartbeat."""
 STORE_START_TO_CLOSE = timedelta(seconds=30)
@@ -20,6 +22,9 @@ PERSISTENT = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coeffici
 
 WINDOWS_PER_RUN = 50
 """Continue-as-new after this many windows: replaying one costs about 3 ms."""
+
+MONITORED_CANDLES = 24
+"""A signal is followed for this many candles of its trader's interval."""
 
 FAIRNESS_WEIGHT = 1.0
 """Users share equally within their priority."""
