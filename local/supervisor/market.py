@@ -10,12 +10,10 @@ import httpx
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
+from adapters.binance.endpoints import REST_URL, STREAM_URL
 from domain.market import Market
 from local.foreground import StartError
 
-REST_URL = "https://data-api.binance.vision"
-STREAM_URL = "wss://data-stream.binance.vision"
-"""Binance's public data; no key."""
 REACHABLE_WITHIN = timedelta(seconds=3)
 REPLAY_PREFIX = "replay:"
 

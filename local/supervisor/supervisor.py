@@ -1,7 +1,7 @@
 """All processes of one machine, from the first start to the last stop."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -18,14 +18,17 @@ REFRESH_PERIOD = timedelta(seconds=1)
 class Supervisor:
     """Runs the processes that the specs describe. Made inside a running event loop; good for one run."""
 
-    def __init__(self, specs: Sequence[ProcessSpec], *, state: Path, display: Display) -> None:
+    def __init__(self, specs: Sequence[ProcessSpec], *, state: Path, environment: Mapping[str, str], display: Display) -> None:
         require_start_order(specs)
         logs = state / "logs"
         logs.mkdir(exist_ok=True)
         self._display = display
         self._processes = {
             spec.name: ManagedProcess(
-                spec, log=ProcessLog(logs / f"{spec.name}.log"), display=display, environment={SUPERVISED_BY: str(state)}
+                spec,
+                log=ProcessLog(logs / f"{spec.name}.log"),
+                display=display,
+                environment={**environment, SUPERVISED_BY: str(state)},
             )
             for spec in specs
         }
