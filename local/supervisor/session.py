@@ -50,6 +50,7 @@ async def _run_alone(state: Path, market: MarketChoice, workers: int, console: C
     for sentence in moved:
         plain.say(sentence)
     plain.say(f"MARKET: {LOUD[market.market]} ({market.why})")
+    (state / "postgres").mkdir(exist_ok=True)
     stack = Stack(state=state, market=market, ports=ports, workers=workers, secrets=_secrets(state))
     write_environment(state / ENVIRONMENT_FILE, stack.environment())
     return await _supervise(stack, console)
