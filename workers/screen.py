@@ -1,0 +1,187 @@
+"""A trader's filter over the worker's replica of the market. Everything that touches candles runs in the replica's one thread."""
+
+import asyncio
+import difflib
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import lru_cache
+
+import numpy as np
+
+from activities.ports import Freshness, Outcome, ScreenRequest, TickResult
+from adapters.feeder_client import MarketReplica
+from domain.errors import FilterFailedError, RefusedError, UnavailableError
+from domain.filters import FilterSpec, Trigger
+from domain.market import epoch_milliseconds
+from domain.screening import Progress
+from filters.evaluation import Evaluator
+from filters.expression import CompiledFilter, compile_filter
+from workers.newly_closed import Found, Watched, evaluate_newly_closed, match_of
+
+COMPILED_FILTERS_KEPT = 10_000
+
+
+class ReplicaScreens:
+    """Opens screens on one replica. Compiled filters are shared between traders that wrote the same one."""
+
+    def __init__(self, replica: MarketReplica, evaluator: Evaluator) -> None:
+        self._replica = replica
+        self._evaluator = evaluator
+
+    async def open(self, request: ScreenRequest) -> "ReplicaScreen":
+        """Compile the filter and find the symbols, or say what is wrong with them."""
+        if self._replica.as_of is None:
+            raise UnavailableError("No market data has arrived yet. It comes with the feeder; `cloudtrader market status` shows it.")
+        compiled = await asyncio.get_running_loop().run_in_executor(self._replica.thread, self._prepare, request)
+        return ReplicaScreen(self._replica, self._evaluator, compiled, request)
+
+    def _prepare(self, request: ScreenRequest) -> CompiledFilter:
+        self._refuse_unknown_symbols(request.settings.symbols)
+        return _compiled(request.settings.filter)
+
+    def _refuse_unknown_symbols(self, wanted: tuple[str, ...]) -> None:
+        known = self._replica.store.symbols
+        for symbol in sorted(set(wanted) - set(known)):
+            near = difflib.get_close_matches(symbol, known, n=1)
+            raise RefusedError(f"The market has no symbol {symbol}." + (f" Did you mean {near[0]}?" if near else ""))
+
+
+@lru_cache(maxsize=COMPILED_FILTERS_KEPT)
+def _compiled(spec: FilterSpec) -> CompiledFilter:
+    return compile_filter(spec)
+
+
+class ReplicaScreen:
+    """One trader's filter over the replica."""
+
+    def __init__(self, replica: MarketReplica, evaluator: Evaluator, compiled: CompiledFilter, request: ScreenRequest) -> None:
+        self._replica = replica
+        self._evaluator = evaluator
+        self._compiled = compiled
+        self._request = request
+        self._watched: Watched | None = None
+
+    async def changed(self) -> None:
+        """Return when candles of an interval the filter reads have closed and settled."""
+        waits = [asyncio.ensure_future(self._replica.changed(interval)) for interval in self._compiled.required]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def freshness(self) -> Freshness:
+        """How fresh the replica is."""
+        return Freshness(market=self._replica.market, as_of=self._replica.as_of, age=self._replica.age(), seq=self._replica.store.seq)
+
+    async def tick(self, progress: Progress) -> TickResult:
+        """Evaluate what is new. A filter that fails is an outcome and leaves the progress where it was."""
+        look = self._look_at_closed if self._request.settings.filter.trigger is Trigger.CLOSE else self._look_at_forming
+        return await asyncio.get_running_loop().run_in_executor(self._replica.thread, self._timed, look, progress)
+
+    def _timed(self, look: Callable[[Progress], TickResult], progress: Progress) -> TickResult:
+        started = time.perf_counter()
+        try:
+            result = look(progress)
+        except FilterFailedError as error:
+            result = TickResult(evaluated=False, outcome=Outcome.FAILED, progress=progress, freshness=self.freshness(), error=str(error))
+        return replace(result, duration=timedelta(seconds=time.perf_counter() - started))
+
+    def _look_at_closed(self, progress: Progress) -> TickResult:
+        freshness = self.freshness()
+        snapshot = self._replica.store
+        as_of_ms = epoch_milliseconds(freshness.as_of) if freshness.as_of else 0
+        found = evaluate_newly_closed(self._evaluator, self._compiled, snapshot, self._rows(), progress, as_of_ms)
+        return self._result(found, freshness, stale=found.candles == 0 and self._is_stale(freshness))
+
+    def _look_at_forming(self, progress: Progress) -> TickResult:
+        freshness = self.freshness()
+        if freshness.as_of is None or self._is_stale(freshness):
+            return self._result(Found(progress=progress), freshness, stale=True)
+        snapshot, watched = self._replica.store, self._rows()
+        evaluation = self._evaluator.evaluate_forming(self._compiled, snapshot)
+        interval = self._compiled.spec.interval
+        index = interval.index_at(freshness.as_of)
+        frame = snapshot.frame(interval)
+        ready = evaluation.ready[watched.rows] & (
+            frame.closed_through[watched.rows] >= index - 1 - self._request.limits.stale_after_candles
+        )
+        matched = evaluation.matched[watched.rows] & ready
+        before = np.isin(watched.names, progress.matching)
+        now = np.where(ready, matched, before)  # a symbol that is not ready keeps its state
+        volume = evaluation.quote_volume_24h[watched.rows]
+        new = sorted(np.flatnonzero(matched & ~before).tolist(), key=lambda k: (-float(np.nan_to_num(volume[k])), watched.names[k]))
+        initial = progress.baseline is None
+        kept = new if initial else new[: watched.max_matches]
+        matches = tuple(
+            match_of(
+                snapshot,
+                int(watched.rows[position]),
+                evaluation,
+                index=index,
+                price=float(snapshot.tickers.columns["last"][watched.rows[position]]),
+                milliseconds=interval.milliseconds,
+                initial=initial,
+                late=False,
+                age=freshness.age,
+            )
+            for position in kept
+        )
+        found = Found(
+            progress=Progress(
+                matching=tuple(name for name, holds in zip(watched.names, now, strict=True) if holds),
+                baseline=index if initial else progress.baseline,
+                evaluated=index,
+            ),
+            matches=matches,
+            dropped=len(new) - len(kept),
+            candles=1,
+            newest=index,
+            processed=len(watched.names),
+            not_ready=int((~ready).sum()),
+            conditions=evaluation.condition_counts(),
+        )
+        return self._result(found, freshness, stale=False)
+
+    def _result(self, found: Found, freshness: Freshness, *, stale: bool) -> TickResult:
+        interval = self._compiled.spec.interval
+        return TickResult(
+            evaluated=found.candles > 0,
+            outcome=Outcome.STALE if stale else Outcome.EVALUATED,
+            progress=found.progress,
+            freshness=freshness,
+            matches=found.matches,
+            dropped_matches=found.dropped,
+            candles=found.candles,
+            missed_candles=found.missed,
+            newest_candle=None if found.newest is None else interval.open_time(found.newest),
+            symbols_processed=found.processed,
+            symbols_not_ready=found.not_ready,
+            conditions=found.conditions or {},
+        )
+
+    def _is_stale(self, freshness: Freshness) -> bool:
+        return freshness.age > self._request.limits.stale_after
+
+    def _rows(self) -> Watched:
+        """The trader's symbols as rows. Listed ones, or the market's by 24 h quote volume up to the tier's number."""
+        symbols = self._replica.store.symbols
+        if self._watched is not None and (self._request.settings.symbols or len(self._watched.names) == len(symbols)):
+            return self._watched
+        wanted, most = self._request.settings.symbols, self._request.limits.max_symbols
+        if wanted:
+            rows = np.flatnonzero(np.isin(symbols, wanted))
+        elif most is not None and most < len(symbols):
+            volume = np.nan_to_num(self._replica.store.tickers.columns["quote_volume"])
+            rows = np.sort(np.argsort(-volume, kind="stable")[:most])
+        else:
+            rows = np.arange(len(symbols))
+        self._watched = Watched(
+            rows=rows,
+            names=tuple(symbols[row] for row in rows.tolist()),
+            max_matches=self._request.limits.max_signals_per_tick,
+            late_after=self._request.limits.stale_after,
+        )
+        return self._watched
