@@ -16,8 +16,6 @@ STARTING_PERIOD = timedelta(milliseconds=100)
 """Time between looks at a process that is not healthy."""
 WATCHING_PERIOD = timedelta(seconds=2)
 """Time between looks at a healthy one."""
-UNHEALTHY_FOR = timedelta(seconds=20)
-"""A service that was healthy and is not for so long is restarted."""
 
 
 class ManagedProcess:
@@ -33,8 +31,6 @@ class ManagedProcess:
         log: ProcessLog,
         display: Display,
         environment: dict[str, str],
-        backoff: Backoff | None = None,
-        unhealthy_for: timedelta = UNHEALTHY_FOR,
     ) -> None:
         self.spec = spec
         self.status = ProcessStatus(name=spec.name, url=spec.url)
@@ -43,8 +39,7 @@ class ManagedProcess:
         self._log = log
         self._display = display
         self._environment = environment
-        self._backoff = backoff or Backoff()
-        self._unhealthy_for = unhealthy_for
+        self._backoff = Backoff()
         self._process: RunningProcess | None = None
         self._healthy_since: float | None = None
 
@@ -117,10 +112,10 @@ class ManagedProcess:
             if ended.done():
                 break
             if not problem:
-                last_good, allowed = monotonic(), self._unhealthy_for
+                last_good, allowed = monotonic(), self.spec.unhealthy_for
                 self._see_healthy(began)
             elif monotonic() - last_good > allowed.total_seconds():
-                return f"was not healthy for {allowed.total_seconds():.0f} s: {problem}"
+                return f"was not healthy for {allowed.total_seconds():g} s: {problem}"
             else:
                 self._see_unhealthy(problem)
             period = STARTING_PERIOD if problem else WATCHING_PERIOD

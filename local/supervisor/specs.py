@@ -22,6 +22,8 @@ class ProcessSpec:
     """How long it may take to stop after SIGTERM before it is killed."""
     starts_within: timedelta = timedelta(seconds=60)
     """How long a service may take to become healthy before it is restarted."""
+    unhealthy_for: timedelta = timedelta(seconds=20)
+    """How long a service that was healthy may not be so before it is restarted."""
     attempts: int = 5
     """How often a step is tried. A service is tried for ever."""
     done_file: Path | None = None
