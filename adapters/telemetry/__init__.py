@@ -1,0 +1,9 @@
+"""What a process says about itself: JSON logs, metrics for Prometheus and traces. Set up once, in each `__main__`.
+
+`adapters.telemetry.temporal` adds what Temporal's clients and workers need; a process without Temporal never loads it.
+"""
+
+from adapters.telemetry.instruments import FeederStatistics, Instruments
+from adapters.telemetry.process import Telemetry, setup
+
+__all__ = ["FeederStatistics", "Instruments", "Telemetry", "setup"]

@@ -1,0 +1,92 @@
+"""The instruments behind the catalogue. Recording is cheap enough for thousands of ticks a second and never raises or blocks."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
+
+from adapters.telemetry import catalogue
+from adapters.telemetry.catalogue import Kind, Metric
+
+FAILED = "failed"
+EVALUATED = "evaluated"
+_OUTCOMES = {outcome: {"outcome": outcome} for outcome in (EVALUATED, "skipped", "stale", FAILED)}
+"""Label sets made once, because a tick is counted thousands of times a second."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeederStatistics:
+    """The feeder's counts since it started, and what is there now."""
+
+    frames: int
+    reconnects: int
+    queue_depth: int
+    clients: int
+
+
+class Instruments:
+    """What the process counts and measures. The functions given to `observe_...` are called at each scrape, from another thread:
+    they must only read and must not wait."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._duration = self._histogram(catalogue.EXECUTION_DURATION)
+        self._lateness = self._histogram(catalogue.TICK_LATENESS)
+        self._ticks = self._counter(catalogue.TICKS)
+        self._errors = self._counter(catalogue.EVALUATION_ERRORS)
+        self._signals = self._counter(catalogue.SIGNALS)
+
+    def tick(self, lateness: timedelta, outcome: str, duration: timedelta) -> None:
+        """One tick ended as `evaluated`, `skipped`, `stale` or `failed`. A lateness below zero counts as none."""
+        self._ticks.add(1, _OUTCOMES[outcome])
+        self._lateness.record(max(0.0, lateness.total_seconds()))
+        if outcome in (EVALUATED, FAILED):
+            self._duration.record(duration.total_seconds())
+        if outcome == FAILED:
+            self._errors.add(1)
+
+    def signals(self, market: str, count: int) -> None:
+        """`count` signals were recorded that were not there before."""
+        self._signals.add(count, {"market": market})
+
+    def observe_windows(self, traders: Callable[[], int], instances: Callable[[], int]) -> None:
+        """Show how many traders and instances have a screening window in this process."""
+        self._observe(catalogue.ACTIVE_TRADERS, traders)
+        self._observe(catalogue.ACTIVE_INSTANCES, instances)
+
+    def observe_data_age(self, age: Callable[[], timedelta | None]) -> None:
+        """Show how old the market data of this process is; `None` shows nothing."""
+
+        def seconds() -> float | None:
+            now = age()
+            return None if now is None else now.total_seconds()
+
+        self._observe(catalogue.DATA_AGE, seconds)
+
+    def observe_execution_rows(self, waiting: Callable[[], int]) -> None:
+        """Show how many execution rows wait for their commit."""
+        self._observe(catalogue.EXECUTION_ROWS_WAITING, waiting)
+
+    def observe_feeder(self, statistics: Callable[[], FeederStatistics]) -> None:
+        """Show the feeder's statistics."""
+        self._observe(catalogue.FEEDER_FRAMES, lambda: statistics().frames)
+        self._observe(catalogue.FEEDER_RECONNECTS, lambda: statistics().reconnects)
+        self._observe(catalogue.FEEDER_QUEUE_DEPTH, lambda: statistics().queue_depth)
+        self._observe(catalogue.FEEDER_CLIENTS, lambda: statistics().clients)
+
+    def _counter(self, metric: Metric) -> Counter:
+        return self._meter.create_counter(metric.name, metric.unit, metric.description)
+
+    def _histogram(self, metric: Metric) -> Histogram:
+        return self._meter.create_histogram(
+            metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=metric.buckets
+        )
+
+    def _observe(self, metric: Metric, value: Callable[[], float | None]) -> None:
+        def observe(_options: CallbackOptions) -> Iterable[Observation]:
+            now = value()
+            return () if now is None else (Observation(now),)
+
+        make = self._meter.create_observable_counter if metric.kind is Kind.COUNTER else self._meter.create_observable_gauge
+        make(metric.name, [observe], metric.unit, metric.description)
