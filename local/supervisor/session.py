@@ -10,8 +10,8 @@ from time import monotonic
 from rich.console import Console
 
 from domain.market import Market
-from local import temporal_server
-from local.foreground import StartError, hold, secret_in
+from local import postgres, supabase_lite, temporal_server
+from local.foreground import StartError, hold
 from local.supervisor import state_directory
 from local.supervisor.display import PlainDisplay, TableDisplay
 from local.supervisor.environment_file import read_environment, write_environment
@@ -23,7 +23,6 @@ from local.supervisor.status import Display
 from local.supervisor.supervisor import Supervisor
 
 ENVIRONMENT_FILE = "env"
-SECRETS = ("CLOUDTRADER_FEEDER_TOKEN",)
 LOUD = {
     Market.BINANCE: "LIVE BINANCE PRODUCTION DATA (no orders are placed with it)",
     Market.SIMULATED: "SIMULATED EXCHANGE: GENERATED PRICES, NOT REAL ONES",
@@ -34,10 +33,11 @@ LOUD = {
 async def run_session(state: Path, *, wanted_market: str, workers: int, console: Console) -> int:
     """Run the system in the foreground until SIGINT, SIGTERM or SIGHUP; the exit status. Raises StartError before anything has started."""
     _use_no_threads()
+    _require_programs()
     market = await choose_market(wanted_market)
     state_directory.prepare(state)
-    temporal_server.require_sound(state / "temporal.db")
     _refuse_second(state)
+    _require_sound(state)
     with hold(state):
         return await _run_alone(state, market, workers, console)
 
@@ -51,7 +51,7 @@ async def _run_alone(state: Path, market: MarketChoice, workers: int, console: C
         plain.say(sentence)
     plain.say(f"MARKET: {LOUD[market.market]} ({market.why})")
     (state / "postgres").mkdir(exist_ok=True)
-    stack = Stack(state=state, market=market, ports=ports, workers=workers, secrets=_secrets(state))
+    stack = Stack(state=state, market=market, ports=ports, workers=workers)
     write_environment(state / ENVIRONMENT_FILE, stack.environment())
     return await _supervise(stack, console)
 
@@ -107,14 +107,24 @@ def _refuse_second(state: Path) -> None:
     raise StartError(f"It runs already: process {pid} in {state}, Temporal at {web}. `make down` stops it.")
 
 
-def _secrets(state: Path) -> dict[str, str]:
-    folder = state / "secrets"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    made = {name: secret_in(folder / name) for name in SECRETS}
-    for name, value in made.items():
-        if not value.strip():
-            raise StartError(f"{folder / name} is empty: delete it, and a new one is made.")
-    return made
+def _require_programs() -> None:
+    postgres.binaries()
+    supabase_lite.node()
+    temporal_server.binary()
+
+
+def _require_sound(state: Path) -> None:
+    temporal_server.require_sound(state / "temporal.db")
+    for file in (state / "feeder-token", state / "postgres" / "password", state / "supabase" / "keys.json"):
+        if file.exists() and not file.read_text().strip():
+            raise StartError(f"{file} is empty: put a copy of it back, or begin anew with `make reset`.")
+    try:
+        if (state / "supabase").exists():
+            supabase_lite.keys(state / "supabase")
+    except (ValueError, TypeError) as problem:
+        raise StartError(
+            f"{state / 'supabase' / 'keys.json'} is damaged: put a copy of it back, or begin anew with `make reset`."
+        ) from problem
 
 
 def _use_no_threads() -> None:

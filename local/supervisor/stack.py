@@ -8,7 +8,8 @@ from pathlib import Path
 
 from adapters.binance.endpoints import REST_URL, STREAM_URL
 from domain.market import Market
-from local import postgres, temporal_server
+from local import postgres, supabase_lite, temporal_server
+from local.foreground import secret_in
 from local.supervisor.health import HttpHealth, PostgresHealth
 from local.supervisor.market import MarketChoice
 from local.supervisor.specs import ProcessSpec
@@ -38,14 +39,12 @@ def usual_ports(workers: int) -> dict[str, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """One machine's system: where its state is, which market it runs on, which ports it uses."""
+    """One machine's system: where its state is, which market it runs on, which ports it uses. Its secrets are made when first asked for."""
 
     state: Path
     market: MarketChoice
     ports: Mapping[str, int]
     workers: int
-    secrets: Mapping[str, str]
-    """Settings made once: keys, passwords and tokens by the name of their environment variable."""
 
     def specs(self) -> tuple[ProcessSpec, ...]:
         """Every process, each after those that it needs."""
@@ -65,17 +64,24 @@ class Stack:
             "CLOUDTRADER_STATE": str(self.state),
             "CLOUDTRADER_DATABASE_URL": self.database_url,
             "CLOUDTRADER_SUPABASE_URL": self._url("supabase"),
+            "CLOUDTRADER_SUPABASE_SECRET_KEY": self._keys.secret,
+            "CLOUDTRADER_SUPABASE_PUBLISHABLE_KEY": self._keys.publishable,
+            "CLOUDTRADER_SUPABASE_JWT_SECRET": self._keys.jwt_secret,
             "TEMPORAL_ADDRESS": f"127.0.0.1:{self.ports['temporal']}",
             "CLOUDTRADER_TEMPORAL_UI_URL": self._url("temporal-ui"),
+            "CLOUDTRADER_FEEDER_TOKEN": secret_in(self.state / "feeder-token"),
             "CLOUDTRADER_FEEDER_URL": f"ws://127.0.0.1:{self.ports['feeder']}",
             "CLOUDTRADER_MARKET": str(self.market.market),
-            **self.secrets,
         }
 
     @property
     def database_url(self) -> str:
         """The database, as its superuser."""
         return postgres.url(self.state / "postgres", self.ports["postgres"])
+
+    @property
+    def _keys(self) -> supabase_lite.Keys:
+        return supabase_lite.keys(self.state / "supabase")
 
     def _url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
@@ -90,14 +96,18 @@ class Stack:
         )
 
     def _migrations(self) -> ProcessSpec:
-        return ProcessSpec(name="migrations", argv=_module("cli", "migrate"), depends_on=("postgres",))
+        return ProcessSpec(
+            name="migrations",
+            argv=_module("local.supervisor.database_setup", "--state", self.state / "supabase"),
+            depends_on=("postgres",),
+        )
 
     def _supabase(self) -> ProcessSpec:
         port = self.ports["supabase"]
         return ProcessSpec(
             name="supabase",
             argv=_module("local.supabase_lite", "--state", self.state / "supabase", "--port", port, "--database-url", self.database_url),
-            health=HttpHealth(url=f"{self._url('supabase')}/auth/v1/health"),
+            health=HttpHealth(url=f"{self._url('supabase')}/auth/v1/health", headers={"apikey": self._keys.publishable}),
             depends_on=("postgres", "migrations"),
             url=self._url("supabase"),
         )

@@ -141,7 +141,7 @@ def _stack(folder: Path, market: Market, workers: int = 1) -> Stack:
     (folder / "postgres").mkdir(exist_ok=True)
     replay = folder / "crash.parquet" if market is Market.REPLAY else None
     choice = MarketChoice(market=market, why="test", replay_file=replay)
-    return Stack(state=folder, market=choice, ports=usual_ports(workers), workers=workers, secrets={})
+    return Stack(state=folder, market=choice, ports=usual_ports(workers), workers=workers)
 
 
 def _feeder(stack: Stack):
