@@ -13,6 +13,7 @@ from temporalio.client import Interceptor, Plugin
 from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, create_tracer_provider
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
 
+from adapters.telemetry.activity_context import ActivityContext
 from adapters.telemetry.process import Telemetry
 
 CORE_LOGGER = "temporalio.core"
@@ -25,7 +26,7 @@ class TemporalTelemetry:
 
     runtime: Runtime
     plugins: Sequence[Plugin]
-    interceptors: Sequence[Interceptor] = ()
+    interceptors: Sequence[Interceptor]
 
 
 def setup_temporal(telemetry: Telemetry, *, metrics_port: int = 0, metrics_host: str = "127.0.0.1") -> TemporalTelemetry:
@@ -39,7 +40,10 @@ def setup_temporal(telemetry: Telemetry, *, metrics_port: int = 0, metrics_host:
     activity.logger.activity_info_on_message = False
     plugins = (_traced(telemetry),) if any(os.environ.get(name) for name in _ENDPOINTS) else ()
     metrics = _metrics(metrics_host, metrics_port) if metrics_port else None
-    return TemporalTelemetry(runtime=Runtime(telemetry=TelemetryConfig(logging=_core_logs(), metrics=metrics)), plugins=plugins)
+    context = ActivityContext()
+    telemetry.instruments.observe_windows(lambda: context.traders, lambda: context.instances)
+    runtime = Runtime(telemetry=TelemetryConfig(logging=_core_logs(), metrics=metrics))
+    return TemporalTelemetry(runtime=runtime, plugins=plugins, interceptors=(context,))
 
 
 def _traced(telemetry: Telemetry) -> Plugin:
