@@ -1,0 +1,208 @@
+"""What the feeder tells its clients: messages of a JSON header and a packed little-endian payload. See docs/feeder-protocol.md."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from adapters.candle_store import CANDLE, INTERVAL_CODES, INTERVALS, VALUES, CandleBlock, Records
+from adapters.tickers import TICKER
+from domain.market import Interval, Market
+
+PROTOCOL = 1
+PATH = "/market"
+_LENGTH_BYTES = 4
+ROW_BEGIN = np.dtype([("interval", "u1"), ("row", "<u2"), ("begin", "<i8")])
+"""The index where a row's unbroken history begins; -1 while it is unknown."""
+
+
+class ProtocolError(Exception):
+    """The other side does not keep to the protocol, or messages are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How fresh the feeder's data was when a message was made. Times in epoch milliseconds, age in milliseconds."""
+
+    as_of: int
+    """The newest event time of the exchange; 0 before any."""
+    age: float
+    """Since the exchange last sent anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first message: who speaks, and which symbol stands in which row."""
+
+    seq: int
+    epoch: str
+    market: Market
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotChunk:
+    """Some rows of one interval, from row `first_row` on; `last` says that the interval is whole."""
+
+    seq: int
+    interval: Interval
+    first_row: int
+    last: bool
+    block: CandleBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Candles:
+    """Candles that arrived. `received_at` is the wall clock (epoch seconds) when the oldest of them reached the feeder."""
+
+    seq: int
+    status: Status
+    received_at: float
+    records: Records
+
+
+@dataclass(frozen=True, slots=True)
+class Tickers:
+    """Tickers that arrived (dtype TICKER)."""
+
+    seq: int
+    status: Status
+    records: Records
+
+
+@dataclass(frozen=True, slots=True)
+class TickerSnapshot:
+    """Every ticker known (dtype TICKER). It ends the snapshot."""
+
+    seq: int
+    records: Records
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows whose history begins elsewhere now (dtype ROW_BEGIN)."""
+
+    seq: int
+    status: Status
+    records: Records
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """Symbols that were appended as new rows."""
+
+    seq: int
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Sent every second."""
+
+    seq: int
+    status: Status
+
+
+Message = Hello | SnapshotChunk | TickerSnapshot | Candles | Tickers | Rows | Symbols | Heartbeat
+
+
+def encode(message: Message) -> bytes:
+    """The bytes of one message."""
+    match message:
+        case Hello(seq, epoch, market, symbols):
+            return _pack("hello", seq, {"protocol": PROTOCOL, "epoch": epoch, "market": market.value, "symbols": symbols})
+        case SnapshotChunk():
+            return _pack_snapshot(message)
+        case TickerSnapshot(seq, records):
+            return _pack("ticker_snapshot", seq, {}, records)
+        case Candles(seq, status, received_at, records):
+            return _pack("candles", seq, {**_status_fields(status), "received_at": received_at}, records)
+        case Tickers(seq, status, records):
+            return _pack("tickers", seq, _status_fields(status), records)
+        case Rows(seq, status, records):
+            return _pack("rows", seq, _status_fields(status), records)
+        case Symbols(seq, symbols):
+            return _pack("symbols", seq, {"symbols": symbols})
+        case Heartbeat(seq, status):
+            return _pack("heartbeat", seq, _status_fields(status))
+
+
+def decode(raw: bytes) -> Message:
+    """The message in these bytes. Raises ProtocolError. Arrays are views of `raw`."""
+    try:
+        start = _LENGTH_BYTES + int.from_bytes(raw[:_LENGTH_BYTES], "little")
+        return _parse(orjson.loads(raw[_LENGTH_BYTES:start]), memoryview(raw)[start:])
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ProtocolError(f"A message of the feeder cannot be read: {error}") from error
+
+
+def _parse(header: dict[str, Any], payload: memoryview) -> Message:
+    seq = header["seq"]
+    match header["type"]:
+        case "hello":
+            if header["protocol"] != PROTOCOL:
+                raise ProtocolError(
+                    f"The feeder speaks protocol {header['protocol']}, this worker {PROTOCOL}: run the same version of both"
+                )
+            return Hello(seq, header["epoch"], Market(header["market"]), tuple(header["symbols"]))
+        case "snapshot":
+            return _parse_snapshot(header, payload)
+        case "ticker_snapshot":
+            return TickerSnapshot(seq, np.frombuffer(payload, TICKER))
+        case "candles":
+            return Candles(seq, _status(header), header["received_at"], np.frombuffer(payload, CANDLE))
+        case "tickers":
+            return Tickers(seq, _status(header), np.frombuffer(payload, TICKER))
+        case "rows":
+            return Rows(seq, _status(header), np.frombuffer(payload, ROW_BEGIN))
+        case "symbols":
+            return Symbols(seq, tuple(header["symbols"]))
+        case "heartbeat":
+            return Heartbeat(seq, _status(header))
+        case unknown:
+            raise ProtocolError(f"The feeder sent an unknown message {unknown!r}")
+
+
+def _pack(kind: str, seq: int, fields: dict[str, Any], *arrays: np.ndarray[Any, Any]) -> bytes:
+    header = orjson.dumps({"type": kind, "seq": seq, **fields})
+    header += b" " * (-(_LENGTH_BYTES + len(header)) % 8)  # the payload starts aligned for float64
+    return b"".join((len(header).to_bytes(_LENGTH_BYTES, "little"), header, *(array.tobytes() for array in arrays)))
+
+
+def _pack_snapshot(chunk: SnapshotChunk) -> bytes:
+    block = chunk.block
+    fields = {
+        "interval": INTERVAL_CODES[chunk.interval],
+        "first_row": chunk.first_row,
+        "last": chunk.last,
+        "first_index": block.first_index,
+        "start_index": block.start_index,
+        "rows": block.closed.shape[0],
+        "columns": block.closed.shape[1],
+    }
+    return _pack("snapshot", chunk.seq, fields, block.values, block.event_time, block.begin, block.closed)
+
+
+def _parse_snapshot(header: dict[str, Any], payload: memoryview) -> SnapshotChunk:
+    rows, columns = header["rows"], header["columns"]
+    cells = rows * columns
+    sizes = (8 * len(VALUES) * cells, 8 * cells, 8 * rows, cells)
+    values, event_time, begin, closed = (payload[end - size : end] for size, end in zip(sizes, np.cumsum(sizes), strict=True))
+    block = CandleBlock(
+        first_index=header["first_index"],
+        start_index=header["start_index"],
+        values=np.frombuffer(values, "<f8").reshape(len(VALUES), rows, columns),
+        event_time=np.frombuffer(event_time, "<i8").reshape(rows, columns),
+        closed=np.frombuffer(closed, np.bool_).reshape(rows, columns),
+        begin=np.frombuffer(begin, "<i8"),
+    )
+    return SnapshotChunk(header["seq"], INTERVALS[header["interval"]], header["first_row"], header["last"], block)
+
+
+def _status_fields(status: Status) -> dict[str, Any]:
+    return {"as_of": status.as_of, "age": status.age}
+
+
+def _status(header: dict[str, Any]) -> Status:
+    return Status(header["as_of"], header["age"])
