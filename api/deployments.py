@@ -1,0 +1,214 @@
+"""The backend's application service: what a user may ask of his traders. Constructed with the user's identity already established.
+
+Every call takes the asking user and works on that user's traders only: somebody else's trader is as good as none. Calls raise
+CloudtraderErrors and nothing else: NotFoundError; RefusedError, LimitReachedError, FilterRefusedError with what to change;
+UnavailableError with what became of the request.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid5
+
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle, WorkflowUpdateHandle, WorkflowUpdateStage
+from temporalio.common import QueryRejectCondition, SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+
+from adapters.supabase.traders import StoredTrader, SupabaseTraders, TraderVersion
+from api.failures import in_terms_of_the_product
+from domain.errors import CloudtraderError, FilterRefusedError, RefusedError, UnavailableError
+from domain.tiers import LIMITS
+from domain.traders import Mode, Trader, TraderSettings
+from filters.validation import check
+from workflows import ids
+from workflows.contracts import DeployInput, DeployResult, InstanceInput, RunNowResult, TraderConfig, TraderReport, WithdrawInput
+from workflows.instance import InstanceWorkflow
+from workflows.trader import TraderWorkflow
+
+ANSWER_WITHIN = timedelta(seconds=20)
+"""A worker takes a request within this, or the caller is told that none did."""
+FINISH_WITHIN = timedelta(seconds=40)
+"""A request that a worker took is answered within this, or the caller is told that it is still under way."""
+SIGNAL_WITHIN = timedelta(seconds=10)
+STATUS_WITHIN = timedelta(seconds=5)
+
+KEPT = (
+    "No worker answered within {seconds:.0f} s. The request is kept and will be done when workers return; "
+    "`cloudtrader doctor` says what is missing."
+)
+UNDER_WAY = (
+    "A worker took the request and has not finished it: the database or the market data does not answer. "
+    "It goes on by itself; `cloudtrader doctor` says what is missing."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraderStanding:
+    """What a trader does: its row, and its workflow's own report where that can be had."""
+
+    stored: StoredTrader
+    report: TraderReport | None
+    why_no_report: str = ""
+
+
+class Deployments:
+    """A user's traders: stored in the database, run by workflows."""
+
+    def __init__(self, temporal: Client, traders: SupabaseTraders) -> None:
+        self._temporal = temporal
+        self._traders = traders
+
+    async def create(self, user_id: UUID, name: str, settings: TraderSettings, *, description: str = "", mode: Mode = Mode.DEMO) -> Trader:
+        """Store a new trader. Raises FilterRefusedError for a filter that does not compile; nothing is stored then."""
+        _require_good_filter(settings)
+        return await self._traders.create(user_id, name, description, settings, mode)
+
+    async def deploy(self, user_id: UUID, id_or_name: str) -> DeployResult:
+        """Have the trader run in the cloud. Doing it again changes nothing; a running trader takes over its newest version."""
+        stored = await self._traders.find(user_id, id_or_name)
+        await self._traders.enable_in_cloud(stored.id, enabled=True)
+        try:
+            return await self._deploy(stored)
+        except RefusedError:
+            if not stored.enabled_in_cloud:
+                await self._traders.enable_in_cloud(stored.id, enabled=False)  # what does not run takes no place
+            raise
+
+    async def pause(self, user_id: UUID, id_or_name: str, reason: str = "") -> StoredTrader:
+        """Tell the trader to stop looking. It does so at once where a worker runs, otherwise as soon as one does."""
+        return await self._signal(user_id, id_or_name, "pause", reason)
+
+    async def resume(self, user_id: UUID, id_or_name: str, reason: str = "") -> StoredTrader:
+        """Tell the trader to look again."""
+        return await self._signal(user_id, id_or_name, "resume", reason)
+
+    async def stop(self, user_id: UUID, id_or_name: str, reason: str = "") -> StoredTrader:
+        """Take the trader out of the cloud; its place is free. It can be deployed again."""
+        stored = await self._traders.find(user_id, id_or_name)
+        try:
+            await self._send(stored, "stop", reason)
+        except RefusedError:
+            if not stored.enabled_in_cloud:
+                raise
+            await self._withdraw(stored)
+        await self._traders.enable_in_cloud(stored.id, enabled=False)
+        return stored
+
+    async def run_now(self, user_id: UUID, id_or_name: str) -> RunNowResult:
+        """Have the trader tick now; what it found."""
+        stored = await self._traders.find(user_id, id_or_name)
+        async with _answered():
+            asked: WorkflowUpdateHandle[RunNowResult] = await self._handle(stored.id).start_update(
+                "run_now", result_type=RunNowResult, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+            )
+        async with _finished():
+            return await asked.result()
+
+    async def update(self, user_id: UUID, id_or_name: str, settings: TraderSettings) -> Trader:
+        """Store new settings as a new version and hand them to the trader where it runs. Stored settings stay, whatever the trader says."""
+        _require_good_filter(settings)
+        stored = await self._traders.find(user_id, id_or_name)
+        trader = await self._traders.update_settings(stored.id, settings)
+        if stored.enabled_in_cloud:
+            await self._hand_over(trader)
+        return trader
+
+    async def list(self, user_id: UUID) -> Sequence[StoredTrader]:
+        """The user's traders."""
+        return await self._traders.list_for(user_id)
+
+    async def versions(self, user_id: UUID, id_or_name: str) -> Sequence[TraderVersion]:
+        """Every version of the trader."""
+        stored = await self._traders.find(user_id, id_or_name)
+        return await self._traders.versions(stored.id)
+
+    async def status(self, user_id: UUID, id_or_name: str) -> TraderStanding:
+        """What the trader does, from its workflow; from the database alone where the workflow cannot be asked."""
+        stored = await self._traders.find(user_id, id_or_name)
+        try:
+            async with in_terms_of_the_product(STATUS_WITHIN, "no worker answers"):
+                report = await self._handle(stored.id).query(TraderWorkflow.status, reject_condition=QueryRejectCondition.NOT_OPEN)
+        except (RefusedError, UnavailableError) as error:
+            return TraderStanding(stored=stored, report=None, why_no_report=str(error))
+        return TraderStanding(stored=stored, report=report)
+
+    async def _deploy(self, stored: StoredTrader) -> DeployResult:
+        start = WithStartWorkflowOperation(
+            InstanceWorkflow.run,
+            InstanceInput(user_id=stored.user_id, instance_id=instance_id_of(stored.user_id)),
+            id=ids.instance_workflow_id(stored.user_id),
+            task_queue=ids.TRADERS_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=TypedSearchAttributes([SearchAttributePair(ids.USER_ID, str(stored.user_id))]),
+        )
+        # No update id of our own: a refusal would be answered from memory for ever after, and so would a success after a stop.
+        async with _answered():
+            asked: WorkflowUpdateHandle[DeployResult] = await self._temporal.start_update_with_start_workflow(
+                "deploy",
+                DeployInput(trader_id=stored.id),
+                result_type=DeployResult,
+                start_workflow_operation=start,
+                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+            )
+        async with _finished():
+            return await asked.result()
+
+    async def _hand_over(self, trader: Trader) -> None:
+        config = TraderConfig(
+            trader_id=trader.id,
+            user_id=trader.user_id,
+            instance_id=instance_id_of(trader.user_id),
+            name=trader.name,
+            version=trader.version,
+            mode=trader.mode,
+            tier=trader.tier,
+            settings=trader.settings,
+            limits=LIMITS[trader.tier],
+        )
+        try:
+            async with _answered():
+                asked: WorkflowUpdateHandle[int] = await self._handle(trader.id).start_update(
+                    "update_config", config, result_type=int, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+                )
+            async with _finished():
+                await asked.result()
+        except CloudtraderError as error:
+            kind = UnavailableError if isinstance(error, UnavailableError) else RefusedError
+            raise kind(f"Version {trader.version} is stored; the running trader keeps the version it has. {error}") from error
+
+    async def _withdraw(self, stored: StoredTrader) -> None:
+        # Its workflow is gone without a word (an operator terminated it), and its instance still counts it.
+        instance = self._temporal.get_workflow_handle_for(InstanceWorkflow.run, ids.instance_workflow_id(stored.user_id))
+        with suppress(RefusedError):  # the instance is gone too
+            async with _finished():
+                await instance.execute_update("withdraw", WithdrawInput(trader_id=stored.id), result_type=bool)
+
+    async def _signal(self, user_id: UUID, id_or_name: str, name: str, reason: str) -> StoredTrader:
+        stored = await self._traders.find(user_id, id_or_name)
+        await self._send(stored, name, reason)
+        return stored
+
+    async def _send(self, stored: StoredTrader, name: str, reason: str) -> None:
+        async with in_terms_of_the_product(SIGNAL_WITHIN, "Temporal does not answer; nothing was changed."):
+            await self._handle(stored.id).signal(name, reason)
+
+    def _handle(self, trader_id: UUID) -> WorkflowHandle[TraderWorkflow, TraderReport]:
+        return self._temporal.get_workflow_handle_for(TraderWorkflow.run, ids.trader_workflow_id(trader_id))
+
+
+def _answered() -> AbstractAsyncContextManager[None]:
+    return in_terms_of_the_product(ANSWER_WITHIN, KEPT.format(seconds=ANSWER_WITHIN.total_seconds()))
+
+
+def _finished() -> AbstractAsyncContextManager[None]:
+    return in_terms_of_the_product(FINISH_WITHIN, UNDER_WAY)
+
+
+def instance_id_of(user_id: UUID) -> UUID:
+    """One user, one instance; the id of its row."""
+    return uuid5(user_id, "instance")
+
+
+def _require_good_filter(settings: TraderSettings) -> None:
+    if problems := check(settings.filter):
+        raise FilterRefusedError(problems)
