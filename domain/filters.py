@@ -19,6 +19,12 @@ class Trigger(StrEnum):
     TICK = "tick"
 
 
+class FailureKind(StrEnum):
+    """How a filter that compiled can fail."""
+
+    RUNTIME = "runtime"
+
+
 @dataclass(frozen=True, kw_only=True)
 class FilterSpec:
     """A trader's filter as its owner wrote it."""

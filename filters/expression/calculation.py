@@ -1,0 +1,172 @@
+"""Evaluates nodes at a moment. One candle's values are computed as vectors, from columns that every candle of a block shares."""
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import numpy as np
+
+from domain.market import Interval
+from filters.bounded_cache import BoundedCache
+from filters.expression.kernels import POINTWISE, UNKNOWN, WINDOWED, Array, Values
+from filters.expression.nodes import Aligned, Candles, Column, Constant, Node, Pointwise, Shifted, Ticker, Windowed
+from filters.history import Moment, Stamp
+
+ColumnKey = tuple[str, tuple[Stamp, ...]]
+Columns = BoundedCache[ColumnKey, tuple[Values, ...]]
+Vectors = dict[tuple[str, int], Array]
+
+
+class ColumnFailed(Exception):  # noqa: N818 - the evaluator turns it into a FilterFailedError
+    """A column function raised; `node` is its key."""
+
+    def __init__(self, node: str, message: str) -> None:
+        super().__init__(message)
+        self.node = node
+
+
+class Calculation:
+    """Values of nodes at one moment. `vectors` remembers what was computed at it, `columns` what later moments can use too."""
+
+    def __init__(self, moment: Moment, vectors: Vectors, columns: Columns) -> None:
+        self._moment = moment
+        self._vectors = vectors
+        self._columns = columns
+
+    def now(self, node: Node) -> Array:
+        """The node's values at the moment's candle, one per symbol."""
+        return np.broadcast_to(self.at(node, self._moment.index), (self._moment.rows,))
+
+    def at(self, node: Node, index: int) -> Array:
+        """The values at candle `index` of the node's grid, one per symbol."""
+        key = (node.key, index)
+        found = self._vectors.get(key)
+        if found is None:
+            found = self._vectors[key] = self._AT[type(node)](self, node, index)
+        return found
+
+    def over(self, node: Node, first: int, last: int) -> Array:
+        """The values from candle `first` to `last` of the node's grid, [symbol x candle]; NaN or unknown outside the history."""
+        interval = node.interval or self._moment.base
+        history = self._moment.histories[interval]
+        begin, end = max(first, history.anchor), min(last, history.end)
+        if end < begin:
+            return self._nothing(node, last - first + 1)
+        inner: Array = self._OVER[type(node)](self, node, begin, end)
+        if (begin, end) == (first, last):
+            return inner
+        outer = self._nothing(node, last - first + 1)
+        outer[:, begin - first : end - first + 1] = inner
+        return outer
+
+    def _nothing(self, node: Node, width: int) -> Array:
+        shape = (self._moment.rows, width)
+        return np.full(shape, UNKNOWN, dtype=np.int8) if node.is_condition else np.full(shape, np.nan)
+
+    # At one candle
+
+    def _constant_at(self, node: Constant, index: int) -> Array:  # noqa: ARG002
+        return cast("Array", np.float64(node.value))  # a number stands for any shape
+
+    def _candles_at(self, node: Candles, index: int) -> Array:
+        assert node.interval is not None
+        return self._moment.histories[node.interval].vector(node.column, index)
+
+    def _ticker_at(self, node: Ticker, index: int) -> Array:  # noqa: ARG002
+        return self._moment.tickers[node.field].copy()
+
+    def _pointwise_at(self, node: Pointwise, index: int) -> Array:
+        return POINTWISE[node.kernel](*[self.at(argument, index) for argument in node.arguments])
+
+    def _shifted_at(self, node: Shifted, index: int) -> Array:
+        return self.at(node.argument, index - node.candles)
+
+    def _windowed_at(self, node: Windowed, index: int) -> Array:
+        return WINDOWED[node.kernel](self.over(node.argument, index - node.candles + 1, index), node.candles)[:, 0]
+
+    def _aligned_at(self, node: Aligned, index: int) -> Array:
+        return self.at(node.argument, self._moment.aligned(self._grid(node), index))
+
+    def _column_at(self, node: Column, index: int) -> Array:
+        return self.over(node, index, index)[:, 0].copy()
+
+    # Over a range of candles within the history
+
+    def _constant_over(self, node: Constant, first: int, last: int) -> Array:
+        return np.full((self._moment.rows, last - first + 1), node.value)
+
+    def _candles_over(self, node: Candles, first: int, last: int) -> Array:
+        assert node.interval is not None
+        return self._moment.histories[node.interval].matrix(node.column, first, last)
+
+    def _pointwise_over(self, node: Pointwise, first: int, last: int) -> Array:
+        return POINTWISE[node.kernel](*[self._operand(argument, first, last) for argument in node.arguments])
+
+    def _operand(self, node: Node, first: int, last: int) -> Array:
+        return self.at(node, first) if isinstance(node, Constant) else self.over(node, first, last)
+
+    def _shifted_over(self, node: Shifted, first: int, last: int) -> Array:
+        return self.over(node.argument, first - node.candles, last - node.candles)
+
+    def _windowed_over(self, node: Windowed, first: int, last: int) -> Array:
+        return WINDOWED[node.kernel](self.over(node.argument, first - node.candles + 1, last), node.candles)
+
+    def _aligned_over(self, node: Aligned, first: int, last: int) -> Array:
+        other = self._grid(node)
+        seen = np.array([self._moment.aligned(other, index) for index in range(first, last + 1)])
+        history = self._moment.histories[other]
+        inside = (seen >= history.anchor) & (seen <= history.end)
+        values = self._nothing(node, last - first + 1)
+        if inside.any():
+            columns = seen[inside]
+            values[:, inside] = self.over(node.argument, columns[0], columns[-1])[:, columns - columns[0]]
+        return values
+
+    def _column_over(self, node: Column, first: int, last: int) -> Array:
+        assert node.interval is not None
+        anchor = self._moment.histories[node.interval].anchor
+        return self._column(node, node.interval)[node.output][:, first - anchor : last + 1 - anchor]
+
+    def _column(self, node: Column, interval: Interval) -> tuple[Values, ...]:
+        """Every output of the node's call, from the anchor to the end of the history."""
+        key = (node.call, self._moment.stamp(node.needs))
+        found = self._columns.get(key)
+        if found is None:
+            history = self._moment.histories[interval]
+            inputs = [self._operand_matrix(argument, history.anchor, history.end) for argument in node.arguments]
+            found = self._computed(node, inputs)
+            self._columns.put(key, found, sum(output.nbytes for output in found))
+        return found
+
+    def _operand_matrix(self, node: Node, first: int, last: int) -> Array:
+        return np.ascontiguousarray(self.over(node, first, last))
+
+    def _computed(self, node: Column, inputs: list[Array]) -> tuple[Values, ...]:
+        try:
+            return node.function.compute(inputs, node.parameters)
+        except Exception as error:  # TA-Lib raises nothing narrower
+            raise ColumnFailed(node.key, f"{node.function.name}: {error}") from error
+
+    @staticmethod
+    def _grid(node: Aligned) -> Interval:
+        assert node.argument.interval is not None
+        return node.argument.interval
+
+    _AT: Mapping[type[Node], Callable[..., Array]] = {
+        Constant: _constant_at,
+        Candles: _candles_at,
+        Ticker: _ticker_at,
+        Pointwise: _pointwise_at,
+        Shifted: _shifted_at,
+        Windowed: _windowed_at,
+        Aligned: _aligned_at,
+        Column: _column_at,
+    }
+    _OVER: Mapping[type[Node], Callable[..., Array]] = {
+        Constant: _constant_over,
+        Candles: _candles_over,
+        Pointwise: _pointwise_over,
+        Shifted: _shifted_over,
+        Windowed: _windowed_over,
+        Aligned: _aligned_over,
+        Column: _column_over,
+    }

@@ -1,0 +1,160 @@
+"""The whole of TA-Lib as functions of the language, read from TA-Lib's own description of itself."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import talib
+from talib import abstract
+
+from filters.expression.functions import Function, Input, Parameter
+from filters.expression.graph import Graph
+from filters.expression.kernels import Array, Values, finite
+from filters.expression.nodes import ColumnFunction, Node
+
+NOT_OFFERED: Mapping[str, str] = MappingProxyType(
+    {
+        "MAX": "`max` compares series; the highest of the last candles is `highest`",
+        "MIN": "`min` compares series; the lowest of the last candles is `lowest`",
+        "SQRT": "`sqrt` is part of the language",
+        "VWAP": "it sums from wherever history begins, which means nothing to a trader",
+    }
+)
+"""TA-Lib functions the language leaves out, and why."""
+
+_OUTPUT_NAMES = {
+    "aroondown": "down",
+    "aroonup": "up",
+    "bearpower": "bear",
+    "bullpower": "bull",
+    "fastd": "d",
+    "fastk": "k",
+    "haclose": "close",
+    "hahigh": "high",
+    "halow": "low",
+    "haopen": "open",
+    "lowerband": "lower",
+    "macdhist": "histogram",
+    "macdsignal": "signal",
+    "maxidx": "highest",
+    "middleband": "middle",
+    "minidx": "lowest",
+    "minusvi": "minus",
+    "plusvi": "plus",
+    "slowd": "d",
+    "slowk": "k",
+    "smisignal": "signal",
+    "swinghigh": "high",
+    "swinglow": "low",
+    "upperband": "upper",
+}
+_DIGITS = {"2": "two", "3": "three"}
+_COUNTS_COLUMNS = {"MAXINDEX", "MININDEX", "MINMAXINDEX"}
+"""Their result is a position in the array, whose beginning the user cannot see; the language gives candles ago."""
+_FOLLOWS = {"nbdevdn": "nbdevup"}
+_LARGEST_WHOLE = 100_000
+
+
+_NAMES: list[str] = talib.get_functions()  # type: ignore[no-untyped-call]
+_description = abstract.Function  # type: ignore[attr-defined]
+
+
+def indicators() -> Iterator[Function]:
+    """Every TA-Lib function that is offered."""
+    for name in _NAMES:
+        if name not in NOT_OFFERED:
+            yield _indicator(name)
+
+
+def _indicator(name: str) -> Function:
+    info = _description(name).info
+    outputs = tuple(_OUTPUT_NAMES.get(output, output) for output in info["output_names"])
+    names = outputs if len(outputs) > 1 else ("",)
+    parameters = tuple(_parameter(key, default) for key, default in info["parameters"].items())
+    wholes = tuple(parameter.is_whole for parameter in parameters)
+    column = ColumnFunction(name=_name(name), outputs=names, compute=_computation(name, wholes), lookback=partial(_lookback, name, wholes))
+    return Function(
+        name=column.name,
+        group=info["group"],
+        summary=info["display_name"] + (", as candles ago" if name in _COUNTS_COLUMNS else ""),
+        inputs=tuple(_inputs(info["input_names"])),
+        parameters=parameters,
+        outputs=names,
+        build=partial(_build, column),
+    )
+
+
+def _build(column: ColumnFunction, graph: Graph, inputs: Sequence[Node], parameters: Sequence[float]) -> tuple[Node, ...]:
+    return graph.columns(column, inputs, parameters)
+
+
+def _name(name: str) -> str:
+    """TA-Lib's name in lower case; candle patterns without their prefix, and a number in front spelled out."""
+    short = name.removeprefix("CDL").lower()
+    return _DIGITS.get(short[0], short[0]) + short[1:]
+
+
+def _inputs(described: Mapping[str, str | Sequence[str]]) -> Iterator[Input]:
+    for names in described.values():
+        for name in [names] if isinstance(names, str) else names:
+            yield Input(name=name, default="" if name == "periods" else name)
+
+
+def _parameter(name: str, default: float) -> Parameter:
+    is_whole = isinstance(default, int)
+    return Parameter(name=name, default=float(default), is_whole=is_whole, follows=_FOLLOWS.get(name, ""))
+
+
+@lru_cache(maxsize=4096)
+def _lookback_of(name: str, arguments: tuple[float, ...]) -> int:
+    return int(_description(name, *arguments).lookback)
+
+
+def _lookback(name: str, wholes: Sequence[bool], parameters: Sequence[float]) -> int:
+    if any(whole and abs(value) > _LARGEST_WHOLE for value, whole in zip(parameters, wholes, strict=True)):
+        return -1
+    return _lookback_of(name, _typed(parameters, wholes))
+
+
+def _typed(parameters: Sequence[float], wholes: Sequence[bool]) -> tuple[float, ...]:
+    return tuple(int(value) if whole else value for value, whole in zip(parameters, wholes, strict=True))
+
+
+def _computation(name: str, wholes: Sequence[bool]) -> Callable[[Sequence[Array], Sequence[float]], tuple[Values, ...]]:
+    # the plain function: TA-Lib wraps each of its own in a look for pandas and polars that costs as much as a short indicator
+    function = inspect.unwrap(getattr(talib, name))
+
+    def compute(inputs: Sequence[Array], parameters: Sequence[float]) -> tuple[Values, ...]:
+        arguments = _typed(parameters, wholes)
+        outputs, is_integer = _by_row(function, inputs, arguments)
+        if is_integer:
+            _blank_start(outputs, inputs, _lookback_of(name, arguments))
+        if name in _COUNTS_COLUMNS:
+            outputs = tuple(np.arange(output.shape[1]) - output for output in outputs)
+        return tuple(finite(output) for output in outputs)
+
+    return compute
+
+
+def _by_row(function: Callable[..., Any], inputs: Sequence[Array], arguments: Sequence[float]) -> tuple[tuple[Values, ...], bool]:
+    """TA-Lib's results for every symbol, and whether TA-Lib gave integers."""
+    shape = inputs[0].shape
+    results = [function(*row, *arguments) for row in zip(*inputs, strict=True)]
+    if not results:
+        return (np.empty(shape),), False
+    if not isinstance(results[0], tuple | list):
+        return (np.array(results, dtype=np.float64),), results[0].dtype.kind == "i"
+    outputs = tuple(np.array(output, dtype=np.float64) for output in zip(*results, strict=True))
+    return outputs, any(output.dtype.kind == "i" for output in results[0])
+
+
+def _blank_start(outputs: Sequence[Values], inputs: Sequence[Array], lookback: int) -> None:
+    """NaN before the first value: integers cannot say so, and TA-Lib writes zeros there."""
+    complete = ~np.isnan(sum(inputs[1:], start=inputs[0]))
+    begin = np.where(complete.any(axis=1), complete.argmax(axis=1), complete.shape[1])
+    unset = np.arange(complete.shape[1]) < (begin + lookback)[:, np.newaxis]
+    for output in outputs:
+        output[unset] = np.nan

@@ -1,0 +1,99 @@
+"""The parts of a compiled expression. A node's key names what it computes, so equal keys share one result whoever wrote them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.market import Interval
+from filters.expression.kernels import Array, Values
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Node:
+    """One step of a program."""
+
+    key: str
+    interval: Interval | None
+    """The grid its values lie on; `None` for numbers and the ticker, which lie on none."""
+    needs: Mapping[Interval, int]
+    """Candles of each interval up to the newest without which its value there is NaN."""
+    depth: int = 1
+    is_condition: bool = False
+    is_live: bool = False
+    """Whether it depends on the ticker, which is known for now only and not for past candles."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Constant(Node):
+    """A number."""
+
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Candles(Node):
+    """A column of an interval's candles."""
+
+    column: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Ticker(Node):
+    """A field of the rolling 24 h statistics."""
+
+    field: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Pointwise(Node):
+    """A kernel applied candle by candle."""
+
+    kernel: str
+    arguments: tuple[Node, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Shifted(Node):
+    """The value some candles ago."""
+
+    argument: Node
+    candles: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Windowed(Node):
+    """A kernel over the last candles, the current one included."""
+
+    kernel: str
+    argument: Node
+    candles: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Aligned(Node):
+    """Another interval's values as the trader's candles see them: each sees the newest candle that had closed when it closed."""
+
+    argument: Node
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnFunction:
+    """A function whose value may depend on the whole history before it. It must be causal: values never depend on later candles."""
+
+    name: str
+    outputs: tuple[str, ...]
+    """Names of its results; one empty name where there is a single result."""
+    compute: Callable[[Sequence[Array], Sequence[float]], tuple[Values, ...]]
+    """Inputs [symbol x candle] and parameters to one such matrix per output."""
+    lookback: Callable[[Sequence[float]], int]
+    """How many candles before the first value, given the parameters; -1 where the parameters are not acceptable."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Column(Node):
+    """One output of a column function; outputs of one call share `call`."""
+
+    function: ColumnFunction
+    arguments: tuple[Node, ...]
+    parameters: tuple[float, ...]
+    output: int
+    call: str
