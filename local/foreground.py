@@ -85,6 +85,7 @@ def serve(
     environment: Mapping[str, str],
     stop_signal: signal.Signals,
     user: pwd.struct_passwd | None = None,
+    output: int | None = None,
 ) -> int:
     """Run the server until it ends or we get SIGTERM or SIGINT, which becomes `stop_signal` for it. Its exit status;
     0 when we stopped it."""
@@ -113,6 +114,7 @@ def serve(
         cwd=cwd,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
+        stdout=output,
         start_new_session=True,  # Ctrl-C reaches us alone, and we decide
         **identity(user),
         preexec_fn=lambda: end_with_parent(stop_signal),  # noqa: PLW1509 - this process has one thread

@@ -1,7 +1,8 @@
 -- Subscription tiers and what they allow, held by the database itself; versions of a trader; who may write which column; the audit log.
 --
--- SQLSTATEs the API hands on:  CT001 the tier has no cloud traders   CT002 too many cloud traders   CT003 cadence too fast
---                              CT004 too many symbols                CT005 a column that only the workers write
+-- SQLSTATEs PTxyz reach the caller with HTTP status xyz:
+--   PT402 the tier has no cloud traders   PT409 too many cloud traders   PT425 cadence too fast   PT413 too many symbols
+--   PT403 a column that only the workers write
 
 -- Mirrors domain/tiers.py; a test compares the two. Null: no limit.
 create or replace function public.tier_limits(tier text)
@@ -9,14 +10,14 @@ returns table (max_traders integer, max_symbols integer, fastest_cadence_seconds
   select l.max_traders, l.max_symbols, l.fastest_cadence_seconds
   from (values ('free', 0, 0, 60.0), ('pro', 10, 50, 60.0), ('elite', 1000, null, 1.0))
     as l (tier, max_traders, max_symbols, fastest_cadence_seconds)
-  where l.tier = $1
+  where l.tier = tier_limits.tier
 $$;
 
 -- Runs with the caller's rights: a user learns his own tier, anybody else's looks free.
-create or replace function public.current_tier("user" uuid) returns text language sql stable set search_path = '' as $$
+create or replace function public.current_tier(of_user uuid) returns text language sql stable set search_path = '' as $$
   select case max(case s.tier::text when 'elite' then 2 when 'pro' then 1 else 0 end) when 2 then 'elite' when 1 then 'pro' else 'free' end
   from public.user_subscriptions s
-  where s.user_id = $1 and s.status::text in ('active', 'trialing') and (s.expires_at is null or s.expires_at > now())
+  where s.user_id = of_user and s.status::text in ('active', 'trialing') and (s.expires_at is null or s.expires_at > now())
 $$;
 
 create or replace function private.tier_rank(tier text) returns integer language sql immutable set search_path = '' as $$
@@ -41,16 +42,16 @@ begin
   tier := public.current_tier(new.user_id);
   select * into allowed from public.tier_limits(tier);
   if allowed.max_traders = 0 then
-    raise exception 'Running traders in the cloud needs the Pro or Elite tier' using errcode = 'CT001', hint = 'Upgrade to deploy this trader.';
+    raise exception 'Running traders in the cloud needs the Pro or Elite tier' using errcode = 'PT402', hint = 'Upgrade to deploy this trader.';
   end if;
   cadence := coalesce((new.cloud_config ->> 'cadenceSeconds')::numeric, allowed.fastest_cadence_seconds);
   if cadence < allowed.fastest_cadence_seconds then
     raise exception 'The % tier evaluates every % s at most, not every % s', tier, trim_scale(allowed.fastest_cadence_seconds), cadence
-      using errcode = 'CT003';
+      using errcode = 'PT425';
   end if;
   symbols := jsonb_array_length(coalesce(new.cloud_config -> 'symbols', '[]'));
   if symbols > allowed.max_symbols then
-    raise exception 'The % tier allows % symbols per trader, not %', tier, allowed.max_symbols, symbols using errcode = 'CT004';
+    raise exception 'The % tier allows % symbols per trader, not %', tier, allowed.max_symbols, symbols using errcode = 'PT413';
   end if;
   -- Two deployments at once must not both find the last place free.
   perform pg_advisory_xact_lock(hashtextextended('cloud traders of ' || new.user_id, 0));
@@ -58,7 +59,7 @@ begin
     where t.user_id = new.user_id and t.id <> new.id and not t.is_built_in and (t.cloud_config ->> 'enabledInCloud')::boolean;
   if others >= allowed.max_traders then
     raise exception 'The % tier allows % traders in the cloud, and that many are there', tier, allowed.max_traders
-      using errcode = 'CT002', hint = 'Remove one from the cloud or upgrade.';
+      using errcode = 'PT409', hint = 'Remove one from the cloud or upgrade.';
   end if;
   return new;
 end $$;
@@ -84,6 +85,17 @@ end $$;
 insert into public.trader_versions (trader_id, version, filter, strategy, cloud_config)
 select id, version, filter, strategy, cloud_config from public.traders on conflict do nothing;
 
+-- Runs with the caller's rights. Changes what is given and keeps the rest: two changes at once must not undo one another.
+create or replace function public.configure_trader(trader uuid, filter_changes jsonb, config_changes jsonb) returns setof public.traders
+language sql set search_path = '' as $$
+  update public.traders set filter = filter || filter_changes, cloud_config = cloud_config || config_changes where id = trader returning *
+$$;
+
+-- Runs with owner rights, for the service role alone: the API does not serve Auth's own tables.
+create or replace function public.user_id_by_email(address text) returns uuid language sql stable security definer set search_path = '' as $$
+  select u.id from auth.users u where lower(u.email) = lower(address) order by u.created_at limit 1
+$$;
+
 -- The argument maps the columns that only workers write to what they are in a new row.
 create or replace function private.guard_columns() returns trigger language plpgsql set search_path = '' as $$
 declare
@@ -95,7 +107,7 @@ begin
   if current_user in ('anon', 'authenticated') then
     for field in select jsonb_object_keys(initial) loop
       if present -> field is distinct from former -> field then
-        raise exception '%.% is written by the workers only', tg_table_name, field using errcode = 'CT005';
+        raise exception '%.% is written by the workers only', tg_table_name, field using errcode = 'PT403';
       end if;
     end loop;
   end if;

@@ -99,10 +99,14 @@ begin
   end loop;
 end $$;
 
-revoke all on all functions in schema private from public, anon, authenticated;
+revoke all on all functions in schema private from public;
 grant execute on function private.tier_rank(text) to authenticated, service_role;
 revoke all on function public.keep_execution_log_days(integer, integer) from public, anon, authenticated;
 grant execute on function public.keep_execution_log_days(integer, integer) to service_role;
+revoke all on function public.user_id_by_email(text) from public, anon, authenticated;
+grant execute on function public.user_id_by_email(text) to service_role;
+revoke all on function public.configure_trader(uuid, jsonb, jsonb) from public, anon;
+grant execute on function public.configure_trader(uuid, jsonb, jsonb) to authenticated, service_role;
 revoke all on function public.current_tier(uuid) from public, anon;
 grant execute on function public.current_tier(uuid) to authenticated, service_role;
 revoke all on function public.tier_limits(text) from public;

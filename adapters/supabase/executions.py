@@ -1,0 +1,105 @@
+"""Evaluations, in `cloud_execution_logs`."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from supabase import AsyncClient
+
+from adapters.supabase.requests import MissingReferenceError, send, send_to_one
+from adapters.supabase.rows import from_duration, from_optional_time, from_time
+from domain.market import Market
+
+ONCE = "trader_id,started_at"
+ROWS_PER_CALL = 500
+LONGEST_ERROR = 2_000
+"""Characters kept of an evaluation's error."""
+
+
+class Evaluation(Protocol):
+    """What is written of `activities.ports.Evaluation`."""
+
+    @property
+    def instance_id(self) -> UUID: ...
+    @property
+    def trader_id(self) -> UUID: ...
+    @property
+    def trader_version(self) -> int: ...
+    @property
+    def started_at(self) -> datetime: ...
+    @property
+    def duration(self) -> timedelta: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def market(self) -> Market: ...
+    @property
+    def symbols_processed(self) -> int: ...
+    @property
+    def symbols_not_ready(self) -> int: ...
+    @property
+    def signals_generated(self) -> int: ...
+    @property
+    def candle_open_time(self) -> datetime | None: ...
+    @property
+    def candles(self) -> int: ...
+    @property
+    def snapshot_seq(self) -> int: ...
+    @property
+    def data_age(self) -> timedelta: ...
+    @property
+    def error(self) -> str: ...
+
+
+class SupabaseExecutionLog:
+    """Satisfies `activities.ports.ExecutionLog`."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    async def append(self, evaluations: Sequence[Evaluation]) -> None:
+        """Return once every row is committed. A row that is there already stays as it is; those of deleted traders have no place and go."""
+        for start in range(0, len(evaluations), ROWS_PER_CALL):
+            rows = [_from_evaluation(evaluation) for evaluation in evaluations[start : start + ROWS_PER_CALL]]
+            try:
+                await self._insert(rows)
+            except MissingReferenceError:
+                await self._insert(await self._of_existing_traders(rows))
+
+    async def keep_days(self, ahead: int, kept: int) -> tuple[int, int]:
+        """Make the days to come and drop those more than `kept` days old: how many were made, and dropped. Call it daily."""
+        query = self._client.rpc("keep_execution_log_days", {"days_ahead": ahead, "days_kept": kept})
+        row = await send_to_one(query, "Keeping the days of the execution log")
+        return row["made"], row["dropped"]
+
+    async def _insert(self, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            query = self._client.table("cloud_execution_logs").upsert(rows, on_conflict=ONCE, ignore_duplicates=True).select("id")
+            await send(query, f"Writing {len(rows)} evaluations")
+
+    async def _of_existing_traders(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        wanted = sorted({row["trader_id"] for row in rows})
+        found = await send(self._client.table("traders").select("id").in_("id", wanted), "Looking for deleted traders")
+        existing = {row["id"] for row in found}
+        return [row for row in rows if row["trader_id"] in existing]
+
+
+def _from_evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "instance_id": str(evaluation.instance_id),
+        "trader_id": str(evaluation.trader_id),
+        "trader_version": evaluation.trader_version,
+        "started_at": from_time(evaluation.started_at),
+        "execution_time": from_duration(evaluation.duration),
+        "outcome": evaluation.outcome,
+        "market": evaluation.market,
+        "symbols_processed": evaluation.symbols_processed,
+        "symbols_not_ready": evaluation.symbols_not_ready,
+        "signals_generated": evaluation.signals_generated,
+        "candle_open_time": from_optional_time(evaluation.candle_open_time),
+        "candles": evaluation.candles,
+        "snapshot_seq": evaluation.snapshot_seq,
+        "data_age_ms": from_duration(evaluation.data_age),
+        "errors": {"message": evaluation.error[:LONGEST_ERROR]} if evaluation.error else None,
+    }
