@@ -1,0 +1,106 @@
+"""`python -m local.exchange`: run the simulated exchange."""
+
+import argparse
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from domain.market import epoch_milliseconds, from_epoch_milliseconds
+from local.exchange.clock import MarketClock
+from local.exchange.control import checked_speed
+from local.exchange.generated import GeneratedMarket
+from local.exchange.market import SimulatedMarket
+from local.exchange.recorded import RecordedMarket, RecordingError
+from local.exchange.server import Exchange
+
+_log = logging.getLogger("local.exchange")
+_MISUSE = 2
+_PR_SET_PDEATHSIG = 1
+
+
+class StartError(Exception):
+    """The exchange cannot start as asked."""
+
+
+def main() -> int:
+    """Run until SIGTERM, SIGINT or the end of the parent process. Exit code 2, with one line that says why, for what cannot be started."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("websockets").setLevel(logging.WARNING)
+    options = _parser().parse_args()
+    _follow_parent()
+    try:
+        market = _market(options)
+        clock = MarketClock(_start(options, market), speed=checked_speed(options.speed), end=market.ends, held=options.hold)
+        asyncio.run(_serve(Exchange(market, clock, host=options.host, port=options.port)))
+    except (RecordingError, StartError, ValueError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return _MISUSE
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local.exchange", description="A Binance-protocol exchange with a market of its own.")
+    parser.add_argument("--port", type=int, required=True, help="port for REST and WebSocket alike; 0 takes a free one")
+    parser.add_argument("--host", default="127.0.0.1")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--generate", action="store_true", help="an endless generated market")
+    source.add_argument("--replay", type=Path, metavar="FILE", help="candles from a Parquet or CSV(.gz) file")
+    parser.add_argument("--symbols", type=int, default=400, help="symbols of a generated market")
+    parser.add_argument("--seed", type=int, default=7, help="which generated market")
+    parser.add_argument("--speed", type=float, default=1.0, help="market seconds per second")
+    parser.add_argument("--start", type=datetime.fromisoformat, metavar="ISO", help="market time to start at; UTC unless it says otherwise")
+    parser.add_argument("--hold", action="store_true", help="keep the clock still until POST /control/start")
+    return parser
+
+
+def _market(options: argparse.Namespace) -> SimulatedMarket:
+    return RecordedMarket(options.replay) if options.replay else GeneratedMarket(seed=options.seed, symbols=options.symbols)
+
+
+def _start(options: argparse.Namespace, market: SimulatedMarket) -> int:
+    if options.start is None:
+        return _default_start(market)
+    start: datetime = options.start if options.start.tzinfo else options.start.replace(tzinfo=UTC)
+    moment = epoch_milliseconds(start)
+    if moment < market.begins or (market.ends is not None and moment >= market.ends):
+        ends = "never" if market.ends is None else from_epoch_milliseconds(market.ends).isoformat()
+        begins = from_epoch_milliseconds(market.begins).isoformat()
+        raise StartError(f"--start {start.isoformat()} is outside the market, which begins {begins} and ends {ends}")
+    return moment
+
+
+def _default_start(market: SimulatedMarket) -> int:
+    # A generated market runs on real time; of a recorded one, two thirds are history.
+    if market.ends is None:
+        return epoch_milliseconds(datetime.now(UTC))
+    width = market.intervals[0].milliseconds
+    return market.begins + (market.ends - market.begins) * 2 // 3 // width * width
+
+
+async def _serve(exchange: Exchange) -> None:
+    async with exchange:
+        _log.info("listening on http://%s", exchange.address)
+        running = asyncio.ensure_future(exchange.wait())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+        await asyncio.wait([running])
+    if not running.cancelled():
+        running.result()
+
+
+def _follow_parent() -> None:
+    # Linux only: a supervisor that was killed must not leave the port taken.
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

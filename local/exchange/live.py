@@ -1,0 +1,141 @@
+"""Plays the market along its clock: forming candles now and then, the closed candle always and once, tickers every second."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from domain.market import Interval
+from local.exchange.candles import Candles, Integers, merge
+from local.exchange.clock import MarketClock
+from local.exchange.day import LastDay
+from local.exchange.hub import Hub
+from local.exchange.market import SimulatedMarket, every_row, forming, open_part
+from local.exchange.wire import Scales, kline_payloads, mini_ticker_payloads
+
+_KLINE_GAP = 1.95
+"""Seconds between two frames of one forming candle: Binance's two, less some room for timers that fire late."""
+_TICKER_GAP = 0.95
+_LEAST_STEPS = 3
+"""However fast the clock, a base candle forms in this many steps, the last of which closes it."""
+_AHEAD = 60
+"""Base candles computed at once."""
+
+
+@dataclass
+class _Open:
+    """The open candle of one interval, for every row."""
+
+    part: Candles | None
+    sent_trades: Integers
+    sent_at: float = 0.0
+
+
+class LiveMarket:
+    """Sends the frames of the streams somebody listens to.
+
+    Per stream: frames of a forming candle at most every two seconds and only after a trade, then exactly one closed frame. At a boundary
+    the closed frames of all intervals come smallest interval first, and before any frame of the next candle.
+    """
+
+    def __init__(self, market: SimulatedMarket, clock: MarketClock, hub: Hub, scales: Scales) -> None:
+        self._market, self._clock, self._hub, self._scales = market, clock, hub, scales
+        self._symbols = [listing.symbol for listing in market.listings]
+        self._rows = every_row(market)
+        self._base = market.intervals[0]
+        self._width = self._base.milliseconds
+        self._index = clock.now() // self._width
+        self._open = {interval: self._opened(open_part(market, self._rows, interval, self._index)) for interval in market.intervals}
+        self._day = LastDay(market, self._index)
+        self._block: tuple[int, Candles] | None = None
+        self._seconds: Candles | None = None
+        self._ticked = (0.0, np.full(len(self._rows), -1))
+
+    @property
+    def lag(self) -> int:
+        """Milliseconds of market time between the clock and the end of the candle being sent; 0 when on time."""
+        return max(0, self._clock.now() - (self._index + 1) * self._width)
+
+    async def run(self) -> None:
+        """Play until cancelled, or until the market has ended."""
+        while self._market.ends is None or self._index * self._width < self._market.ends:
+            base = self._base_candle()
+            self._seconds = forming(self._market, self._rows, self._index, base)
+            await self._form(self._seconds)
+            await self._clock.wait_until((self._index + 1) * self._width)
+            await self._close(base)
+
+    def last_day(self) -> Candles:
+        """Every row's candle of the last 24 hours, as of now."""
+        seconds = self._seconds if self._seconds is not None else forming(self._market, self._rows, self._index, self._base_candle())
+        elapsed = (self._clock.now() - self._index * self._width) // 1000
+        return self._day.candle(seconds.at(min(max(elapsed, 1), seconds.shape[1]) - 1))
+
+    async def _form(self, seconds: Candles) -> None:
+        count = seconds.shape[1]
+        step = max(1, min(round(self._clock.speed), count // _LEAST_STEPS))
+        for second in range(step, count, step):
+            await self._clock.wait_until(self._index * self._width + second * 1000)
+            if self.lag:
+                return
+            await self._send_forming(seconds.at(second - 1))
+
+    async def _send_forming(self, candle: Candles) -> None:
+        now = time.monotonic()
+        for interval, opened in self._open.items():
+            if now - opened.sent_at >= self._kline_gap(interval):
+                whole = merge(opened.part, candle)
+                rows = self._hub.kline_rows(interval)
+                self._send_klines(interval, rows[whole.trades[rows] != opened.sent_trades[rows]], whole, closed=False)
+                opened.sent_at, opened.sent_trades = now, whole.trades
+                await asyncio.sleep(0)
+        if now - self._ticked[0] >= _TICKER_GAP:
+            self._send_tickers(now, candle)
+
+    async def _close(self, base: Candles) -> None:
+        for interval, opened in self._open.items():
+            opened.part = merge(opened.part, base)
+            if (self._index + 1) * self._width % interval.milliseconds == 0:
+                rows = self._hub.kline_rows(interval)
+                self._send_klines(interval, rows[opened.part.close[rows] > 0], opened.part, closed=True)
+                self._open[interval] = self._opened(None)
+        self._day.append(base)
+        self._index += 1
+        self._seconds = None
+        await asyncio.sleep(0)
+
+    def _send_klines(self, interval: Interval, rows: Integers, candles: Candles, *, closed: bool) -> None:
+        if len(rows):
+            index, at = self._index * self._width // interval.milliseconds, max(self._clock.now(), self._index * self._width)
+            symbols = [self._symbols[row] for row in rows]
+            payloads = kline_payloads(self._scales, symbols, rows, interval, index, candles.rows(rows), closed=closed, at=at)
+            self._hub.publish_klines(interval, rows, payloads)
+
+    def _send_tickers(self, now: float, candle: Candles) -> None:
+        single, everything = self._hub.ticker_rows(), self._hub.wants_all_tickers()
+        if not everything and not len(single):
+            return
+        day, last_trades = self._day.candle(candle), candle.first_trade + candle.trades
+        changed = last_trades != self._ticked[1]
+        self._ticked = (now, last_trades)
+        if everything and changed.any():
+            self._hub.publish_all_tickers(self._ticker_payloads(self._rows[changed], day))
+        if len(rows := single[changed[single]]):
+            self._hub.publish_tickers(rows, self._ticker_payloads(rows, day))
+
+    def _ticker_payloads(self, rows: Integers, day: Candles) -> list[str]:
+        symbols = [self._symbols[row] for row in rows]
+        return mini_ticker_payloads(self._scales, symbols, rows, day.rows(rows), at=self._clock.now())
+
+    def _kline_gap(self, interval: Interval) -> float:
+        lasts = self._width / 1000 / self._clock.speed
+        return min(_KLINE_GAP, 0.9 * lasts / _LEAST_STEPS) if interval is self._base else _KLINE_GAP
+
+    def _base_candle(self) -> Candles:
+        if self._block is None or self._index - self._block[0] >= _AHEAD:
+            self._block = (self._index, self._market.candles(self._rows, self._base, self._index, _AHEAD))
+        return self._block[1].at(self._index - self._block[0])
+
+    def _opened(self, part: Candles | None) -> _Open:
+        return _Open(part=part, sent_trades=np.zeros(len(self._rows), dtype=np.int64))
