@@ -15,7 +15,16 @@ CHECK_WITHIN = timedelta(seconds=5)
 
 
 class UnhealthyError(Exception):
-    """The process does not do its work now; the message says what was seen."""
+    """The process answers that it does not do its work now; the message says what was seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What is wrong with a process."""
+
+    text: str
+    answered: bool
+    """It says so itself; otherwise it cannot be reached."""
 
 
 class HealthCheck(Protocol):
@@ -25,29 +34,16 @@ class HealthCheck(Protocol):
         """Return when the process is healthy. Raises UnhealthyError, or OSError when it cannot be reached."""
 
 
-async def look(health: HealthCheck) -> str:
-    """What is wrong; empty when healthy. Never takes longer than CHECK_WITHIN."""
+async def look(health: HealthCheck) -> Problem | None:
+    """What is wrong, if anything. Never takes longer than CHECK_WITHIN."""
     try:
         async with asyncio.timeout(CHECK_WITHIN.total_seconds()):
             await health.check()
     except TimeoutError:
-        return f"no answer within {CHECK_WITHIN.total_seconds():.0f} s"
+        return Problem(text=f"no answer within {CHECK_WITHIN.total_seconds():.0f} s", answered=False)
     except (UnhealthyError, OSError) as problem:
-        return str(problem) or type(problem).__name__
-    return ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TcpHealth:
-    """Something accepts connections on 127.0.0.1:port."""
-
-    port: int
-
-    async def check(self) -> None:
-        """Connect and hang up."""
-        _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.close()
-        await writer.wait_closed()
+        return Problem(text=str(problem) or type(problem).__name__, answered=isinstance(problem, UnhealthyError))
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +61,7 @@ class HttpHealth:
             async with httpx.AsyncClient(verify=context, trust_env=False, timeout=CHECK_WITHIN.total_seconds()) as client:
                 answer = await client.get(self.url, headers=dict(self.headers))
         except httpx.HTTPError as problem:
-            raise UnhealthyError(str(problem) or type(problem).__name__) from problem
+            raise ConnectionError(str(problem) or type(problem).__name__) from problem
         if not answer.is_success:
             raise UnhealthyError(f"HTTP {answer.status_code}: {answer.text[:200]}")
 
@@ -82,4 +78,4 @@ class PostgresHealth:
             async with await psycopg.AsyncConnection.connect(self.database_url) as connection:
                 await connection.execute("select 1")
         except psycopg.Error as problem:
-            raise UnhealthyError(str(problem)) from problem
+            raise ConnectionError(str(problem)) from problem

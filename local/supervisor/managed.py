@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 from local.supervisor.backoff import Backoff
-from local.supervisor.health import look
+from local.supervisor.health import Problem, look
 from local.supervisor.logs import ProcessLog
 from local.supervisor.running import RunningProcess, describe_exit, running
 from local.supervisor.specs import ProcessSpec
@@ -14,6 +14,8 @@ from local.supervisor.status import Display, ProcessStatus, State
 
 STARTING_PERIOD = timedelta(milliseconds=100)
 """Time between looks at a process that is not healthy."""
+MISUSE = 2
+"""Exit status of a program that was asked for something it cannot do: trying again does not help."""
 WATCHING_PERIOD = timedelta(seconds=2)
 """Time between looks at a healthy one."""
 
@@ -75,7 +77,7 @@ class ManagedProcess:
             self.ready.clear()
             self.status.pid = None
         if failure:
-            await self._fail(failure)
+            await self._fail(failure, for_good=failure == describe_exit(MISUSE) and self._healthy_since is None)
         else:
             self._succeed()
 
@@ -106,21 +108,26 @@ class ManagedProcess:
     async def _serve(self, ended: "asyncio.Future[int]", began: float) -> str:
         """Watch a service until it ends or has not been healthy for too long."""
         assert self.spec.health is not None
-        last_good, allowed = began, self.spec.starts_within
+        last_good = began
         while not ended.done():
             problem = await look(self.spec.health)
             if ended.done():
                 break
-            if not problem:
-                last_good, allowed = monotonic(), self.spec.unhealthy_for
+            if problem is None:
+                last_good = monotonic()
                 self._see_healthy(began)
-            elif monotonic() - last_good > allowed.total_seconds():
-                return f"was not healthy for {allowed.total_seconds():g} s: {problem}"
+            elif monotonic() - last_good > (patience := self._patience(problem).total_seconds()):
+                return f"was not healthy for {patience:g} s: {problem.text}"
             else:
-                self._see_unhealthy(problem)
+                self._see_unhealthy(problem.text)
             period = STARTING_PERIOD if problem else WATCHING_PERIOD
             await asyncio.wait({ended}, timeout=period.total_seconds())
         return describe_exit(ended.result())
+
+    def _patience(self, problem: Problem) -> timedelta:
+        if self._healthy_since is None:
+            return self.spec.starts_within
+        return self.spec.unhealthy_for if problem.answered else self.spec.silent_for
 
     def _see_healthy(self, began: float) -> None:
         if self._healthy_since is None:
@@ -140,11 +147,11 @@ class ManagedProcess:
             self.spec.done_file.touch()
         self._become_ready(State.DONE)
 
-    async def _fail(self, reason: str) -> None:
+    async def _fail(self, reason: str, *, for_good: bool) -> None:
         self._display.failed(self.status, reason, self._log.tail())
         healthy_for = timedelta(seconds=monotonic() - self._healthy_since) if self._healthy_since else timedelta()
         wait = self._backoff.next(healthy_for)
-        if self.spec.is_step and self._backoff.failures >= self.spec.attempts:
+        if for_good or (self.spec.is_step and self._backoff.failures >= self.spec.attempts):
             self._enter(State.FAILED, reason)
             self.settled.set()
             return

@@ -22,8 +22,10 @@ class ProcessSpec:
     """How long it may take to stop after SIGTERM before it is killed."""
     starts_within: timedelta = timedelta(seconds=60)
     """How long a service may take to become healthy before it is restarted."""
+    silent_for: timedelta = timedelta(seconds=20)
+    """How long a service that was healthy may not answer before it is restarted."""
     unhealthy_for: timedelta = timedelta(seconds=20)
-    """How long a service that was healthy may not be so before it is restarted."""
+    """How long it may answer that it is not healthy before it is restarted."""
     attempts: int = 5
     """How often a step is tried. A service is tried for ever."""
     done_file: Path | None = None

@@ -23,9 +23,8 @@ USUAL_PORTS = {
     "temporal-metrics": 9463,
     "exchange": 9443,
     "feeder": 9800,
-    "feeder-metrics": 9464,
 }
-FIRST_WORKER_METRICS_PORT = 9465
+FIRST_WORKER_METRICS_PORT = 9464
 MAX_WORKERS = 64
 SIMULATED_SYMBOLS = 400
 WORKER_GRACE = timedelta(seconds=25)
@@ -69,7 +68,7 @@ class Stack:
             "CLOUDTRADER_SUPABASE_JWT_SECRET": self._keys.jwt_secret,
             "TEMPORAL_ADDRESS": f"127.0.0.1:{self.ports['temporal']}",
             "CLOUDTRADER_TEMPORAL_UI_URL": self._url("temporal-ui"),
-            "CLOUDTRADER_FEEDER_TOKEN": secret_in(self.state / "feeder-token"),
+            "CLOUDTRADER_FEEDER_TOKEN": self._feeder_token,
             "CLOUDTRADER_FEEDER_URL": f"ws://127.0.0.1:{self.ports['feeder']}",
             "CLOUDTRADER_MARKET": str(self.market.market),
         }
@@ -78,6 +77,10 @@ class Stack:
     def database_url(self) -> str:
         """The database, as its superuser."""
         return postgres.url(self.state / "postgres", self.ports["postgres"])
+
+    @property
+    def _feeder_token(self) -> str:
+        return secret_in(self.state / "feeder-token")
 
     @property
     def _keys(self) -> supabase_lite.Keys:
@@ -139,14 +142,17 @@ class Stack:
         )
 
     def _feeder(self, exchange: tuple[str, ...]) -> ProcessSpec:
-        rest, stream = (REST_URL, STREAM_URL)
+        rest, stream = REST_URL, STREAM_URL
         if exchange:
             rest, stream = self._url("exchange"), f"ws://127.0.0.1:{self.ports['exchange']}"
         return ProcessSpec(
             name="feeder",
             argv=_module("feeder", "--port", self.ports["feeder"], "--rest-url", rest, "--stream-url", stream),
-            health=HttpHealth(url=f"{self._url('feeder')}/health"),
+            environment={"FEEDER_TOKEN": self._feeder_token, "FEEDER_MARKET": str(self.market.market)},
+            health=HttpHealth(url=f"{self._url('feeder')}/healthz"),
             depends_on=exchange,
+            starts_within=timedelta(minutes=5),  # it fetches the history of every symbol first
+            unhealthy_for=timedelta(minutes=30),  # an exchange that is away is no reason to throw its candles away
             url=f"{self._url('feeder')}/status",
         )
 

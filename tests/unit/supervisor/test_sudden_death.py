@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 
@@ -37,7 +38,7 @@ time.sleep(60)
 
 def test_children_die_with_a_killed_supervisor_even_when_deaf_to_sigterm(tmp_path):
     files = [tmp_path / name for name in ("database", "feeder", "worker")]
-    supervisor = subprocess.Popen([sys.executable, "-c", SUPERVISE, str(tmp_path), DEAF])
+    supervisor = subprocess.Popen([sys.executable, "-c", SUPERVISE, str(tmp_path), DEAF], cwd=Path(__file__).parents[3])
     try:
         _until(lambda: all(file.exists() for file in files))
         children = [psutil.Process(int(file.read_text())) for file in files]

@@ -80,6 +80,18 @@ async def test_a_service_that_loses_its_health_is_restarted(yard, until, monkeyp
         assert ("feeder", State.UNHEALTHY) in yard.display.changes
 
 
+async def test_a_service_that_answers_may_have_more_time_than_a_silent_one(yard, until, monkeypatch):
+    monkeypatch.setattr(managed, "WATCHING_PERIOD", timedelta(milliseconds=20))
+    unwell = yard.service("feeder", unhealthy_for=timedelta(seconds=60), silent_for=timedelta(0))
+    async with started(yard.supervisor(unwell)) as statuses:
+        (yard.folder / "feeder.up").unlink()
+        await until(lambda: statuses["feeder"].state is State.UNHEALTHY)
+        (yard.folder / "feeder.up").touch()
+        await until(lambda: statuses["feeder"].state is State.READY)
+
+        assert statuses["feeder"].restarts == 0
+
+
 async def test_a_service_that_never_becomes_healthy_is_restarted(yard, until):
     stuck = yard.service("api", "import time\ntime.sleep(60)", starts_within=timedelta(milliseconds=200))
     supervisor = yard.supervisor(stuck)
@@ -112,6 +124,15 @@ async def test_a_step_that_fails_for_good_stops_everything_when_others_need_it(y
     assert "api" not in yard.display.order_of(State.STARTING)
 
 
+async def test_a_service_that_was_asked_for_the_impossible_is_not_tried_again(yard):
+    exchange = yard.service("exchange", "import sys; print('error: crash.parquet is not a recording'); sys.exit(2)")
+    async with asyncio.timeout(10):
+        went_well = await yard.supervisor(exchange, yard.service("feeder", depends_on=("exchange",))).run()
+
+    assert went_well is False
+    assert yard.display.failures == [("exchange", "ended with status 2", ("error: crash.parquet is not a recording",))]
+
+
 async def test_a_step_that_nobody_needs_may_fail_for_good(yard):
     async with started(yard.supervisor(yard.service("database"), yard.step("demo", "raise SystemExit(3)", attempts=1))) as statuses:
         assert {name: status.state for name, status in statuses.items()} == {"database": State.READY, "demo": State.FAILED}
@@ -127,7 +148,7 @@ async def test_a_step_with_a_done_file_runs_at_the_first_start_only(yard):
     assert counted.read_text() == "x"
 
 
-async def test_a_service_that_ignores_sigterm_is_killed_after_its_grace_with_its_group(yard):
+async def test_a_service_that_ignores_sigterm_is_killed_after_its_grace_with_its_group(yard, until):
     code = """
         import os, pathlib, signal, subprocess, sys
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -137,7 +158,7 @@ async def test_a_service_that_ignores_sigterm_is_killed_after_its_grace_with_its
     async with started(yard.supervisor(yard.service("stubborn", code, grace=timedelta(milliseconds=300)))) as statuses:
         pids = {statuses["stubborn"].pid, int((yard.folder / "grandchild").read_text())}
 
-    assert {pid for pid in pids if _runs(pid)} == set()
+    await until(lambda: not any(_runs(pid) for pid in pids))
 
 
 async def test_a_second_stop_does_not_wait_for_the_grace(yard, until):
