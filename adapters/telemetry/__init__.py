@@ -3,7 +3,7 @@
 `adapters.telemetry.temporal` adds what Temporal's clients and workers need; a process without Temporal never loads it.
 """
 
-from adapters.telemetry.instruments import FeederStatistics, Instruments
+from adapters.telemetry.instruments import Instruments
 from adapters.telemetry.process import Telemetry, setup
 
-__all__ = ["FeederStatistics", "Instruments", "Telemetry", "setup"]
+__all__ = ["Instruments", "Telemetry", "setup"]

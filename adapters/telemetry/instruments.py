@@ -1,7 +1,6 @@
 """The instruments behind the catalogue. Recording is cheap enough for thousands of ticks a second and never raises or blocks."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
 from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
@@ -13,16 +12,6 @@ FAILED = "failed"
 EVALUATED = "evaluated"
 _OUTCOMES = {outcome: {"outcome": outcome} for outcome in (EVALUATED, "skipped", "stale", FAILED)}
 """Label sets made once, because a tick is counted thousands of times a second."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeederStatistics:
-    """The feeder's counts since it started, and what is there now."""
-
-    frames: int
-    reconnects: int
-    queue_depth: int
-    clients: int
 
 
 class Instruments:
@@ -68,12 +57,12 @@ class Instruments:
         """Show how many execution rows wait for their commit."""
         self._observe(catalogue.EXECUTION_ROWS_WAITING, waiting)
 
-    def observe_feeder(self, statistics: Callable[[], FeederStatistics]) -> None:
-        """Show the feeder's statistics."""
-        self._observe(catalogue.FEEDER_FRAMES, lambda: statistics().frames)
-        self._observe(catalogue.FEEDER_RECONNECTS, lambda: statistics().reconnects)
-        self._observe(catalogue.FEEDER_QUEUE_DEPTH, lambda: statistics().queue_depth)
-        self._observe(catalogue.FEEDER_CLIENTS, lambda: statistics().clients)
+    def observe_feeder(self, statistics: Callable[[], Mapping[str, float]]) -> None:
+        """Show the feeder's `frames` and `reconnects` since it started, and its `queue_depth` and `clients` now."""
+        self._observe(catalogue.FEEDER_FRAMES, lambda: statistics()["frames"])
+        self._observe(catalogue.FEEDER_RECONNECTS, lambda: statistics()["reconnects"])
+        self._observe(catalogue.FEEDER_QUEUE_DEPTH, lambda: statistics()["queue_depth"])
+        self._observe(catalogue.FEEDER_CLIENTS, lambda: statistics()["clients"])
 
     def _counter(self, metric: Metric) -> Counter:
         return self._meter.create_counter(metric.name, metric.unit, metric.description)

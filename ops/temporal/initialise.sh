@@ -1,0 +1,16 @@
+#!/bin/sh
+# Makes the namespace and its search attributes, where they are not there yet. TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE say where.
+set -eu
+
+RETENTION=168h # as local/temporal_server.py
+KEYWORDS="TraderId UserId Tier TraderStatus Symbol Mode" # workflows/ids.py; a test compares the two
+
+temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" >/dev/null 2>&1 ||
+    temporal operator namespace create --namespace "$TEMPORAL_NAMESPACE"
+temporal operator namespace update --namespace "$TEMPORAL_NAMESPACE" --retention "$RETENTION"
+
+known=$(temporal operator search-attribute list --namespace "$TEMPORAL_NAMESPACE")
+for name in $KEYWORDS; do
+    echo "$known" | grep -qw "$name" ||
+        temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" --name "$name" --type Keyword
+done
