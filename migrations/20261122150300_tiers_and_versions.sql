@@ -86,9 +86,11 @@ insert into public.trader_versions (trader_id, version, filter, strategy, cloud_
 select id, version, filter, strategy, cloud_config from public.traders on conflict do nothing;
 
 -- Runs with the caller's rights. Changes what is given and keeps the rest: two changes at once must not undo one another.
-create or replace function public.configure_trader(trader uuid, filter_changes jsonb, config_changes jsonb) returns setof public.traders
+-- The changes are JSON objects as text, because some servers of this API hand a jsonb argument over as a string within JSON.
+create or replace function public.configure_trader(trader uuid, filter_changes text, config_changes text) returns setof public.traders
 language sql set search_path = '' as $$
-  update public.traders set filter = filter || filter_changes, cloud_config = cloud_config || config_changes where id = trader returning *
+  update public.traders set filter = filter || filter_changes::jsonb, cloud_config = cloud_config || config_changes::jsonb
+  where id = trader returning *
 $$;
 
 -- Runs with owner rights, for the service role alone: the API does not serve Auth's own tables.

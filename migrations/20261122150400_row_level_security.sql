@@ -105,8 +105,8 @@ revoke all on function public.keep_execution_log_days(integer, integer) from pub
 grant execute on function public.keep_execution_log_days(integer, integer) to service_role;
 revoke all on function public.user_id_by_email(text) from public, anon, authenticated;
 grant execute on function public.user_id_by_email(text) to service_role;
-revoke all on function public.configure_trader(uuid, jsonb, jsonb) from public, anon;
-grant execute on function public.configure_trader(uuid, jsonb, jsonb) to authenticated, service_role;
+revoke all on function public.configure_trader(uuid, text, text) from public, anon;
+grant execute on function public.configure_trader(uuid, text, text) to authenticated, service_role;
 revoke all on function public.current_tier(uuid) from public, anon;
 grant execute on function public.current_tier(uuid) to authenticated, service_role;
 revoke all on function public.tier_limits(text) from public;

@@ -19,6 +19,8 @@ DEADLINE = timedelta(seconds=15)
 LIMIT_CODES = frozenset({"PT402", "PT409", "PT413", "PT425"})
 """What our triggers raise when a tier's limit is reached; see migrations/*_tiers_and_versions.sql."""
 FOREIGN_KEY_VIOLATION = "23503"
+UNKNOWN_SCHEMA = frozenset({"PGRST002", "PGRST202", "PGRST204", "PGRST205"})
+"""The API has not read the database's schema, or read it before the migrations."""
 TRANSIENT_CLASSES = ("08", "40", "53", "55", "57", "58", "XX", "PGRST0")
 """Beginnings of codes for what may pass: connection, deadlock, resources, shutdown. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
@@ -65,6 +67,8 @@ def translated(doing: str) -> Iterator[None]:
 def to_domain_error(problem: APIError, doing: str) -> CloudtraderError:
     """What a refusal by the API means in the product's terms."""
     code, message = problem.code or "", problem.message or "no reason given"
+    if code in UNKNOWN_SCHEMA:
+        return UnavailableError(f"{doing}: {message} ({code}). If that lasts, apply the migrations and restart the API.")
     hint = f" {problem.hint}" if problem.hint else ""
     if code in LIMIT_CODES:
         return LimitReachedError(f"{message}.{hint}")

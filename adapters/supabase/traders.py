@@ -1,5 +1,6 @@
 """Traders and their versions, in `traders` and `trader_versions`."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -85,7 +86,7 @@ class SupabaseTraders:
         await self._configure(trader_id, {}, {"enabledInCloud": enabled})
 
     async def _configure(self, trader_id: UUID, filter_changes: dict[str, Any], config_changes: dict[str, Any]) -> dict[str, Any]:
-        changes = {"trader": str(trader_id), "filter_changes": filter_changes, "config_changes": config_changes}
+        changes = {"trader": str(trader_id), "filter_changes": json.dumps(filter_changes), "config_changes": json.dumps(config_changes)}
         return await send_to_one(self._client.rpc("configure_trader", changes), f"Changing trader {trader_id}")
 
     async def list_for(self, user_id: UUID) -> list[StoredTrader]:
