@@ -46,7 +46,7 @@ class TemporalTraderLauncher:
     async def _hand_over(self, config: TraderConfig) -> None:
         handle = self._client.get_workflow_handle_for(TraderWorkflow.run, ids.trader_workflow_id(config.trader_id))
         try:
-            await handle.execute_update(TraderWorkflow.update_config, config, id=f"version-{config.version}")
+            await handle.execute_update("update_config", config, result_type=int, id=f"version-{config.version}")
         except WorkflowUpdateFailedError as error:
             message = error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
             raise RefusedError(message) from error

@@ -129,7 +129,7 @@ class _Walk:
         new = np.flatnonzero(matched & ~self._matching)
         self._matching[ready] = matched[ready]  # a symbol that is not ready keeps its state
         volume = evaluation.quote_volume_24h[self._watched.rows]
-        ordered = sorted(new.tolist(), key=lambda position: (-_or_zero(volume[position]), self._watched.names[position]))
+        ordered = sorted(new.tolist(), key=lambda position: (-_or_zero(float(volume[position])), self._watched.names[position]))
         initial = index == self._progress.baseline
         kept = ordered if initial else ordered[: self._watched.max_matches]
         self._dropped += len(ordered) - len(kept)
@@ -137,7 +137,7 @@ class _Walk:
         return int(due.sum() - ready.sum())
 
     def _match(self, evaluation: Evaluation, position: int, index: int, *, initial: bool) -> Match:
-        interval = self._compiled.spec.interval
+        interval = self._compiled.interval
         row = int(self._watched.rows[position])
         age = timedelta(milliseconds=max(0, self._as_of_ms - (index + 1) * interval.milliseconds))
         frame = self._snapshot.frame(interval)
@@ -173,8 +173,8 @@ def match_of(
         candle_index=index,
         candle_open_time=from_epoch_milliseconds(index * milliseconds),
         price=Decimal(repr(price)),
-        change_percent=_or_zero(tickers["change_percent"][row]),
-        quote_volume=_or_zero(tickers["quote_volume"][row]),
+        change_percent=_or_zero(float(tickers["change_percent"][row])),
+        quote_volume=_or_zero(float(tickers["quote_volume"][row])),
         conditions=evaluation.conditions(row),
         values=evaluation.values(row),
         initial=initial,
@@ -197,7 +197,7 @@ def _behind(names: tuple[str, ...], last: NDArray[np.int64], newest: int) -> dic
 
 def _earliest_evaluable(compiled: CompiledFilter, snapshot: MarketSnapshot) -> int:
     """The first candle whose anchored history is still kept, in every interval the filter reads."""
-    base = compiled.spec.interval
+    base = compiled.interval
     earliest = 0
     for interval in compiled.required:
         first = snapshot.frame(interval).first_index + MINIMUM_HISTORY - 1
@@ -207,4 +207,4 @@ def _earliest_evaluable(compiled: CompiledFilter, snapshot: MarketSnapshot) -> i
 
 
 def _or_zero(value: float) -> float:
-    return float(value) if np.isfinite(value) else 0.0
+    return value if np.isfinite(value) else 0.0

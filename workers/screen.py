@@ -32,7 +32,7 @@ class ReplicaScreens:
 
     async def open(self, request: ScreenRequest) -> "ReplicaScreen":
         """Compile the filter and find the symbols, or say what is wrong with them."""
-        if self._replica.as_of is None:
+        if self._replica.as_of is None or self._replica.market is None:
             raise UnavailableError("No market data has arrived yet. It comes with the feeder; `cloudtrader market status` shows it.")
         compiled = await asyncio.get_running_loop().run_in_executor(self._replica.thread, self._prepare, request)
         return ReplicaScreen(self._replica, self._evaluator, compiled, request)
@@ -62,10 +62,11 @@ class ReplicaScreen:
         self._compiled = compiled
         self._request = request
         self._watched: Watched | None = None
+        self._settled = {interval: replica.settled(interval) for interval in compiled.required}
 
     async def changed(self) -> None:
-        """Return when candles of an interval the filter reads have closed and settled."""
-        waits = [asyncio.ensure_future(self._replica.changed(interval)) for interval in self._compiled.required]
+        """Return when candles of an interval the filter reads have closed and settled since the last tick."""
+        waits = [asyncio.ensure_future(self._replica.changed(interval, since)) for interval, since in self._settled.items()]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -74,10 +75,13 @@ class ReplicaScreen:
 
     def freshness(self) -> Freshness:
         """How fresh the replica is."""
-        return Freshness(market=self._replica.market, as_of=self._replica.as_of, age=self._replica.age(), seq=self._replica.store.seq)
+        market = self._replica.market
+        assert market is not None, "a screen opens only once data has arrived"
+        return Freshness(market=market, as_of=self._replica.as_of, age=self._replica.age(), seq=self._replica.store.seq)
 
     async def tick(self, progress: Progress) -> TickResult:
         """Evaluate what is new. A filter that fails is an outcome and leaves the progress where it was."""
+        self._settled = {interval: self._replica.settled(interval) for interval in self._settled}
         look = self._look_at_closed if self._request.settings.filter.trigger is Trigger.CLOSE else self._look_at_forming
         return await asyncio.get_running_loop().run_in_executor(self._replica.thread, self._timed, look, progress)
 
@@ -102,7 +106,7 @@ class ReplicaScreen:
             return self._result(Found(progress=progress), freshness, stale=True)
         snapshot, watched = self._replica.store, self._rows()
         evaluation = self._evaluator.evaluate_forming(self._compiled, snapshot)
-        interval = self._compiled.spec.interval
+        interval = self._compiled.interval
         index = interval.index_at(freshness.as_of)
         frame = snapshot.frame(interval)
         ready = evaluation.ready[watched.rows] & (
@@ -146,7 +150,7 @@ class ReplicaScreen:
         return self._result(found, freshness, stale=False)
 
     def _result(self, found: Found, freshness: Freshness, *, stale: bool) -> TickResult:
-        interval = self._compiled.spec.interval
+        interval = self._compiled.interval
         return TickResult(
             evaluated=found.candles > 0,
             outcome=Outcome.STALE if stale else Outcome.EVALUATED,

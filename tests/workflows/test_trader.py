@@ -1,0 +1,302 @@
+"""The trader workflow on Temporal's time-skipping server."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+
+from activities.screening import Ended, WindowInput, WindowResult
+from domain.market import Interval
+from domain.screening import Progress
+from domain.tiers import LIMITS, Tier
+from domain.traders import TraderStatus
+from tests.workflows.conftest import World, config_of, elapsed, match_at, start_trader
+from workflows.trader import TraderWorkflow
+
+
+async def eventually(condition, timeout: float = 20) -> None:  # noqa: ASYNC109
+    async with asyncio.timeout(timeout):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def forever(window: WindowInput) -> WindowResult:
+    from temporalio import activity
+
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(0.05)
+
+
+async def test_a_simulated_week_of_an_elite_trader_keeps_every_count(time_skipping: WorkflowEnvironment) -> None:
+    async def watch(window: WindowInput) -> WindowResult:
+        await time_skipping.sleep(window.duration)
+        matches = (match_at(window.number),) if window.number % 40 == 0 else ()
+        return elapsed(window, matches=matches)
+
+    world = World(watch)
+    async with world.workers(time_skipping.client):
+        # The fake window sleeps through its duration in one step, so its heartbeat may take as long.
+        handle = await start_trader(time_skipping.client, heartbeat_timeout=timedelta(hours=12))
+        runs, ended = set(), asyncio.create_task(handle.result())  # the server skips time while somebody waits for a result
+        async with asyncio.timeout(100):
+            while len(world.windows) < 2_016:
+                runs.add((await handle.describe()).run_id)
+                await asyncio.sleep(0.05)
+            await handle.signal(TraderWorkflow.stop)
+            report = await ended
+
+    numbers = [window.number for window in world.windows]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(runs) >= 38
+    assert report.totals.windows == len(numbers)
+    assert report.totals.signals == len(world.recorded) == len(set(world.recorded)) == len(numbers) // 40
+    assert world.windows[-1].progress.evaluated == 5 * (len(numbers) - 1)
+    assert world.statuses == [("running", ""), ("stopped", "")]
+
+
+async def test_pause_during_a_window_takes_effect_at_once_and_its_matches_are_never_recorded(time_skipping: WorkflowEnvironment) -> None:
+    release = asyncio.Event()
+
+    async def watch(window: WindowInput) -> WindowResult:
+        await release.wait()
+        return elapsed(window, matches=(match_at(1),))
+
+    world = World(watch)
+    async with world.workers(time_skipping.client):
+        handle = await start_trader(time_skipping.client)
+        await eventually(lambda: _has(world.windows))
+        await handle.signal("pause")
+        report = await handle.query(TraderWorkflow.status)
+        release.set()
+        await eventually(lambda: _says(world, ("paused", "")))
+        await handle.signal("stop")
+        await handle.result()
+
+    assert report.status is TraderStatus.PAUSED
+    assert world.recorded == []
+
+
+async def test_resume_looks_from_now_on(time_skipping: WorkflowEnvironment) -> None:
+    world = World(forever)
+    async with world.workers(time_skipping.client):
+        handle = await start_trader(time_skipping.client)
+        await eventually(lambda: _has(world.windows))
+        await handle.signal("pause")
+        await handle.signal("resume")
+        await eventually(lambda: _has(world.windows[1:]))
+        await handle.signal("stop")
+        report = await handle.result()
+
+    assert world.windows[1].progress == Progress()
+    assert report.status is TraderStatus.STOPPED
+
+
+@pytest.mark.parametrize("name", ["pause", "resume", "stop", "monitor_closed"])
+async def test_every_temporal_signal_works_without_input(time_skipping: WorkflowEnvironment, name: str) -> None:
+    world = World(forever)
+    async with world.workers(time_skipping.client):
+        handle = await start_trader(time_skipping.client)
+        await handle.signal(name)
+        await handle.signal(name)
+        report = await handle.query(TraderWorkflow.status)
+        await handle.signal("stop")
+        await handle.result()
+
+    expected = {"pause": TraderStatus.PAUSED, "stop": TraderStatus.STOPPED}.get(name, TraderStatus.RUNNING)
+    assert report.status is expected
+
+
+async def test_a_reason_given_with_a_signal_is_shown(time_skipping: WorkflowEnvironment) -> None:
+    world = World(forever)
+    async with world.workers(time_skipping.client):
+        handle = await start_trader(time_skipping.client)
+        await handle.signal("pause", "maintenance")
+        await eventually(lambda: _says(world, ("paused", "maintenance")))
+        await handle.signal("stop")
+        await handle.result()
+
+
+async def test_an_update_with_a_broken_filter_is_refused_and_changes_nothing(time_skipping: WorkflowEnvironment) -> None:
+    world = World(forever, check_error=ApplicationError("line 1, column 9: no name rsj", type="FilterRefusedError", non_retryable=True))
+    async with world.workers(time_skipping.client):
+        handle = await start_trader(time_skipping.client)
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update(TraderWorkflow.update_config, _next_version(handle.id))
+        report = await handle.query(TraderWorkflow.status)
+        await handle.signal("stop")
+        await handle.result()
+
+    assert "no name rsj" in str(refused.value.cause)
+    assert report.version == 1
+    assert report.status is TraderStatus.RUNNING
+
+
+async def test_updates_that_break_a_rule_are_refused_by_the_validator(time_skipping: WorkflowEnvironment) -> None:
+    world = World(forever)
+    async with world.workers(time_skipping.client):
+        handle = await start_trader(time_skipping.client)
+        good = _next_version(handle.id)
+        bad = {
+            "another trader": replace(good, trader_id=uuid4()),
+            "older": replace(good, version=0),
+            "faster than tier pro": replace(good, tier=Tier.PRO, limits=LIMITS[Tier.PRO]),
+            "allows 50 symbols": replace(
+                good,
+                limits=replace(LIMITS[Tier.PRO], fastest_cadence=timedelta(seconds=1)),
+                settings=replace(good.settings, symbols=tuple(f"S{n}USDT" for n in range(51))),
+            ),
+        }
+        messages = {}
+        for expected, config in bad.items():
+            with pytest.raises(WorkflowUpdateFailedError) as refused:
+                await handle.execute_update(TraderWorkflow.update_config, config)
+            messages[expected] = str(refused.value.cause)
+        await handle.signal("stop")
+        await handle.result()
+
+    assert all(expected in message for expected, message in messages.items()), messages
+
+
+async def test_a_new_version_begins_at_the_last_evaluated_candle_so_that_none_is_lost(time_skipping: WorkflowEnvironment) -> None:
+    progress = Progress(matching=("ETHUSDT",), baseline=3, evaluated=20, behind={"XRPUSDT": 18})
+
+    async def watch(window: WindowInput) -> WindowResult:
+        return elapsed(window, progress=progress) if window.number == 1 else await forever(window)
+
+    world = World(watch)
+    async with world.workers(time_skipping.client):
+        handle = await start_trader(time_skipping.client)
+        await eventually(lambda: _has(world.windows[1:]))
+        version = await handle.execute_update(TraderWorkflow.update_config, _next_version(handle.id))
+        await eventually(lambda: _has(world.windows[2:]))
+        await handle.execute_update(TraderWorkflow.update_config, _next_version(handle.id, version=3, interval=Interval.M5))
+        await eventually(lambda: _has(world.windows[3:]))
+        await handle.signal("stop")
+        await handle.result()
+
+    assert version == 2
+    assert world.windows[2].progress == Progress(baseline=20, evaluated=19)
+    assert world.windows[3].progress == Progress()
+
+
+async def test_run_now_ticks_once_and_says_what_it_found(time_skipping: WorkflowEnvironment) -> None:
+    async def watch(window: WindowInput) -> WindowResult:
+        return elapsed(window, matches=(match_at(7),)) if not window.duration else await forever(window)
+
+    world = World(watch)
+    async with world.workers(time_skipping.client):
+        handle = await start_trader(time_skipping.client)
+        await eventually(lambda: _has(world.windows))
+        found = await handle.execute_update(TraderWorkflow.run_now)
+        await handle.signal("pause")
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update(TraderWorkflow.run_now)
+        await handle.signal("stop")
+        await handle.result()
+
+    assert found.matching == ("BTCUSDT",)
+    assert found.new_signals == 1
+    assert "paused" in str(refused.value.cause)
+
+
+async def test_a_filter_that_keeps_failing_puts_the_trader_in_error_until_resumed(time_skipping: WorkflowEnvironment) -> None:
+    async def watch(window: WindowInput) -> WindowResult:
+        if window.number == 1:
+            return elapsed(window, ended=Ended.FAILED, error="line 3: overflow")
+        return await forever(window)
+
+    world = World(watch)
+    async with world.workers(time_skipping.client):
+        handle = await start_trader(time_skipping.client)
+        await eventually(lambda: _says(world, ("error", "the filter keeps failing: line 3: overflow")))
+        await handle.signal("resume")
+        await eventually(lambda: _says(world, ("running", "")))
+        await handle.signal("stop")
+        await handle.result()
+
+
+async def test_settings_a_window_refuses_put_the_trader_in_error_with_the_reason(time_skipping: WorkflowEnvironment) -> None:
+    async def watch(window: WindowInput) -> WindowResult:
+        raise ApplicationError("The market has no symbol BTCUSDX.", type="RefusedError", non_retryable=True)
+
+    world = World(watch)
+    async with world.workers(time_skipping.client):
+        handle = await start_trader(time_skipping.client)
+        await eventually(lambda: _says(world, ("error", "The market has no symbol BTCUSDX.")))
+        await handle.signal("stop")
+        await handle.result()
+
+
+async def test_failing_store_is_retried_until_the_signal_is_recorded(time_skipping: WorkflowEnvironment) -> None:
+    async def watch(window: WindowInput) -> WindowResult:
+        return elapsed(window, matches=(match_at(1),)) if window.number == 1 else await forever(window)
+
+    world = World(watch, record_error=RuntimeError("database away"))
+    async with world.workers(time_skipping.client):
+        handle = await start_trader(time_skipping.client)
+        await eventually(lambda: _has(world.windows[1:]))
+        await handle.signal("stop")
+        report = await handle.result()
+
+    assert len(world.recorded) == 1
+    assert report.totals.signals == 1
+    assert world.windows[1].progress.matching == ("BTCUSDT",)
+
+
+async def test_a_match_that_was_recorded_before_is_not_counted_again(time_skipping: WorkflowEnvironment) -> None:
+    async def watch(window: WindowInput) -> WindowResult:
+        return elapsed(window, matches=(match_at(1),)) if window.number < 3 else await forever(window)
+
+    world = World(watch)
+    async with world.workers(time_skipping.client):
+        handle = await start_trader(time_skipping.client)
+        await eventually(lambda: _has(world.windows[2:]))
+        await handle.signal("stop")
+        report = await handle.result()
+
+    assert report.totals.signals == 1
+
+
+async def test_canceling_the_workflow_stops_the_trader_and_says_so(time_skipping: WorkflowEnvironment) -> None:
+    world = World(forever)
+    async with world.workers(time_skipping.client):
+        handle = await start_trader(time_skipping.client)
+        await eventually(lambda: _has(world.windows))
+        await handle.cancel()
+        await eventually(lambda: _says(world, ("stopped", "canceled by an operator")))
+
+
+async def test_replaying_every_task_from_the_start_gives_the_same_commands(time_skipping: WorkflowEnvironment) -> None:
+    async def watch(window: WindowInput) -> WindowResult:
+        return elapsed(window, matches=(match_at(window.number),)) if window.number < 4 else await forever(window)
+
+    world = World(watch)
+    async with world.workers(time_skipping.client, cached=0):
+        handle = await start_trader(time_skipping.client)
+        await eventually(lambda: _has(world.windows[3:]))
+        await handle.signal("pause")
+        await handle.signal("resume")
+        await handle.execute_update(TraderWorkflow.update_config, _next_version(handle.id))
+        await handle.signal("stop")
+        report = await handle.result()
+
+    assert report.totals.signals == 3
+    assert report.version == 2
+
+
+def _next_version(handle_id: str, *, version: int = 2, interval: Interval = Interval.M1):
+    return config_of(UUID(handle_id.removeprefix("trader:")), version=version, interval=interval)
+
+
+async def _has(things: list) -> bool:
+    return bool(things)
+
+
+async def _says(world: World, status: tuple[str, str]) -> bool:
+    return status in world.statuses

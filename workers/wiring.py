@@ -1,0 +1,71 @@
+"""The one place where activities meet the adapters they need."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.executions import GroupCommit
+from activities.instances import InstanceActivities
+from activities.ports import Outcome, TickResult
+from activities.screening import ScreeningActivities
+from activities.signals import SignalActivities
+from activities.traders import TraderActivities
+from adapters.feeder_client import MarketReplica
+from adapters.settings import Settings
+from adapters.supabase.client import connect
+from adapters.supabase.executions import SupabaseExecutionLog
+from adapters.supabase.instances import SupabaseInstances
+from adapters.supabase.signals import SupabaseSignals
+from adapters.supabase.traders import SupabaseTraders
+from adapters.telemetry import Instruments
+from filters.evaluation import Evaluator
+from workers.launcher import TemporalTraderLauncher
+from workers.registry import market_activities, store_activities
+from workers.runner import market_worker, traders_worker
+from workers.screen import ReplicaScreens
+
+
+@dataclass(frozen=True)
+class Wired:
+    """The workers of one process, and what must run beside them."""
+
+    workers: list[Worker]
+    replica: MarketReplica
+    evaluations: GroupCommit
+
+
+@asynccontextmanager
+async def wired(settings: Settings, client: Client, instruments: Instruments) -> AsyncIterator[Wired]:
+    """Connect the adapters to the activities; on leaving, close what was opened."""
+    async with connect(settings.supabase_url, settings.supabase_secret_key.get_secret_value()) as database:
+        replica = MarketReplica(settings.feeder_url, settings.feeder_token.get_secret_value())
+        evaluations = GroupCommit(SupabaseExecutionLog(database))
+        instruments.observe_data_age(lambda: replica.age() if replica.as_of else None)
+        instruments.observe_execution_rows(lambda: evaluations.waiting)
+        screening = ScreeningActivities(ReplicaScreens(replica, Evaluator()), evaluations, _measured(instruments))
+        traders = TraderActivities(SupabaseTraders(database), TemporalTraderLauncher(client))
+        stores = store_activities(traders, SignalActivities(SupabaseSignals(database)), InstanceActivities(SupabaseInstances(database)))
+        workers = [
+            traders_worker(client, stores, max_cached_traders=settings.max_cached_traders),
+            market_worker(client, market_activities(screening), max_windows=settings.max_windows),
+        ]
+        try:
+            yield Wired(workers, replica, evaluations)
+        finally:
+            replica.close()
+
+
+def _measured(instruments: Instruments) -> Callable[[timedelta, TickResult], None]:
+    """Turns ticks into metrics."""
+
+    def measure(lateness: timedelta, result: TickResult) -> None:
+        skipped = result.outcome is Outcome.EVALUATED and not result.evaluated
+        instruments.tick(lateness, "skipped" if skipped else result.outcome, result.duration)
+        if result.matches:
+            instruments.signals(result.freshness.market, sum(not match.initial for match in result.matches))
+
+    return measure
