@@ -1,6 +1,6 @@
 """The supervisor on a terminal: a live table where there is one, a line per change where there is none."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -58,6 +58,9 @@ class PlainDisplay:
         self._console = console
         self._began = monotonic()
 
+    def watch(self, statuses: Sequence[ProcessStatus]) -> None:
+        """Each is named when it changes."""
+
     def changed(self, status: ProcessStatus) -> None:
         """One line; none for a start that has no process yet."""
         if status.state is State.STARTING and status.pid is None:
@@ -85,13 +88,13 @@ class PlainDisplay:
 
 
 class TableDisplay:
-    """A live table, with what went wrong printed above it. Use it as a context manager; `statuses` gives the rows."""
+    """A live table, with what went wrong printed above it. Use it as a context manager."""
 
-    def __init__(self, console: Console, statuses: Callable[[], Sequence[ProcessStatus]]) -> None:
-        self._statuses = statuses
+    def __init__(self, console: Console) -> None:
+        self._statuses: Sequence[ProcessStatus] = ()
         self._plain = PlainDisplay(console)
         # Rich's own refresh runs in a thread; the supervisor has none and redraws when something changed.
-        self._live = Live(console=console, auto_refresh=False, get_renderable=lambda: table(self._statuses(), datetime.now(UTC)))
+        self._live = Live(console=console, auto_refresh=False, get_renderable=lambda: table(self._statuses, datetime.now(UTC)))
 
     def __enter__(self) -> "TableDisplay":
         self._live.start()
@@ -99,6 +102,10 @@ class TableDisplay:
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+
+    def watch(self, statuses: Sequence[ProcessStatus]) -> None:
+        """Take them as the rows."""
+        self._statuses = statuses
 
     def changed(self, _status: ProcessStatus) -> None:
         """Draw the table anew."""

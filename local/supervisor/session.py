@@ -61,7 +61,7 @@ async def _supervise(stack: Stack, console: Console) -> int:
     display: Display
     screen: AbstractContextManager[object]
     if console.is_terminal:
-        display = screen = TableDisplay(console, lambda: supervisor.statuses)
+        display = screen = TableDisplay(console)
     else:
         display, screen = PlainDisplay(console), nullcontext()
     supervisor = Supervisor(stack.specs(), state=stack.state, environment=stack.environment(), display=display)

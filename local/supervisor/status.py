@@ -40,6 +40,9 @@ class ProcessStatus:
 class Display(Protocol):
     """Shows processes to a person."""
 
+    def watch(self, statuses: Sequence[ProcessStatus]) -> None:
+        """These processes there are, in this order; they change as time goes by."""
+
     def changed(self, status: ProcessStatus) -> None:
         """The process came into another state."""
 

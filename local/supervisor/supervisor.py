@@ -32,6 +32,7 @@ class Supervisor:
             )
             for spec in specs
         }
+        display.watch(self.statuses)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
 

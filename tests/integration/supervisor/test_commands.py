@@ -1,14 +1,34 @@
 """`python -m local` as a person meets it: what it refuses, and how a second one behaves."""
 
+import fcntl
 import os
+import pty
+import re
+import select
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[3]
+
+
+def _read_until(keyboard: int, text: str | None) -> str:
+    """What the terminal shows until the text appears, or with None until its program has ended."""
+    shown, deadline = "", time.monotonic() + 40
+    while text is None or text not in shown:
+        assert time.monotonic() < deadline, shown
+        if not select.select([keyboard], [], [], 1)[0]:
+            continue
+        try:
+            shown += os.read(keyboard, 65536).decode(errors="replace")
+        except OSError:  # Linux says so when the last program has left the terminal
+            assert text is None, shown
+            return shown
+    return shown
 
 
 def _local(command: str, state: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -100,3 +120,27 @@ def test_a_second_start_says_who_runs_and_down_stops_it(tmp_path):
     finally:
         first.kill()
         first.wait()
+
+
+def test_on_a_terminal_a_table_is_shown_and_ctrl_c_stops_everything(tmp_path):
+    environment = {**os.environ, "CLOUDTRADER_STATE": str(tmp_path / "state"), "MARKET": "simulated", "TERM": "xterm", "COLUMNS": "120"}
+    keyboard, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "local"],
+        cwd=ROOT,
+        env=environment,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - Ctrl-C reaches those whose terminal it is
+    )
+    os.close(terminal)
+    shown = _read_until(keyboard, "ready")
+    os.write(keyboard, b"\x03")
+    shown += _read_until(keyboard, None)
+    os.close(keyboard)
+
+    assert process.wait(10) == 0
+    assert "restarts" in shown
+    assert re.search(r"postgres +stopped", re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown))

@@ -34,6 +34,8 @@ class Remembered:
     failures: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
+    def watch(self, statuses: Sequence[ProcessStatus]) -> None: ...
+
     def changed(self, status: ProcessStatus) -> None:
         self.changes.append((status.name, status.state))
 

@@ -35,7 +35,8 @@ def test_the_table_shows_every_process_with_its_state():
 def test_the_table_on_a_terminal_is_drawn_anew_at_every_change():
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
     status = _status()
-    with TableDisplay(console, lambda: [status]) as display:
+    with TableDisplay(console) as display:
+        display.watch([status])
         status.state = State.UNHEALTHY
         display.changed(status)
         display.failed(status, "ended with status 1", ("out of memory",))
