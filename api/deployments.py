@@ -5,7 +5,7 @@ CloudtraderErrors and nothing else: NotFoundError; RefusedError, LimitReachedErr
 UnavailableError with what became of the request.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
 from temporalio.common import QueryRejectCondition, SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 
 from adapters.supabase.traders import StoredTrader, SupabaseTraders, TraderVersion
-from api.failures import in_terms_of_the_product
+from api.failures import NotDeployedError, in_terms_of_the_product
 from domain.errors import CloudtraderError, FilterRefusedError, RefusedError, UnavailableError
 from domain.tiers import LIMITS
 from domain.traders import Mode, Trader, TraderSettings
@@ -54,8 +54,10 @@ class TraderStanding:
 class Deployments:
     """A user's traders: stored in the database, run by workflows."""
 
-    def __init__(self, temporal: Client, traders: SupabaseTraders) -> None:
-        self._temporal = temporal
+    def __init__(self, connect: Callable[[], Awaitable[Client]], traders: SupabaseTraders) -> None:
+        """`connect` is called when Temporal is first needed, so that what the database alone can answer does not depend on it."""
+        self._connect = connect
+        self._temporal: Client | None = None
         self._traders = traders
 
     async def create(self, user_id: UUID, name: str, settings: TraderSettings, *, description: str = "", mode: Mode = Mode.DEMO) -> Trader:
@@ -87,7 +89,7 @@ class Deployments:
         stored = await self._traders.find(user_id, id_or_name)
         try:
             await self._send(stored, "stop", reason)
-        except RefusedError:
+        except NotDeployedError:
             if not stored.enabled_in_cloud:
                 raise
             await self._withdraw(stored)
@@ -98,7 +100,7 @@ class Deployments:
         """Have the trader tick now; what it found."""
         stored = await self._traders.find(user_id, id_or_name)
         async with _answered():
-            asked: WorkflowUpdateHandle[RunNowResult] = await self._handle(stored.id).start_update(
+            asked: WorkflowUpdateHandle[RunNowResult] = await (await self._handle(stored.id)).start_update(
                 "run_now", result_type=RunNowResult, wait_for_stage=WorkflowUpdateStage.ACCEPTED
             )
         async with _finished():
@@ -110,7 +112,8 @@ class Deployments:
         stored = await self._traders.find(user_id, id_or_name)
         trader = await self._traders.update_settings(stored.id, settings)
         if stored.enabled_in_cloud:
-            await self._hand_over(trader)
+            with suppress(NotDeployedError):  # it takes the settings when it is deployed
+                await self._hand_over(trader)
         return trader
 
     async def list(self, user_id: UUID) -> Sequence[StoredTrader]:
@@ -127,7 +130,7 @@ class Deployments:
         stored = await self._traders.find(user_id, id_or_name)
         try:
             async with in_terms_of_the_product(STATUS_WITHIN, "no worker answers"):
-                report = await self._handle(stored.id).query(TraderWorkflow.status, reject_condition=QueryRejectCondition.NOT_OPEN)
+                report = await (await self._handle(stored.id)).query(TraderWorkflow.status, reject_condition=QueryRejectCondition.NOT_OPEN)
         except (RefusedError, UnavailableError) as error:
             return TraderStanding(stored=stored, report=None, why_no_report=str(error))
         return TraderStanding(stored=stored, report=report)
@@ -143,7 +146,7 @@ class Deployments:
         )
         # No update id of our own: a refusal would be answered from memory for ever after, and so would a success after a stop.
         async with _answered():
-            asked: WorkflowUpdateHandle[DeployResult] = await self._temporal.start_update_with_start_workflow(
+            asked: WorkflowUpdateHandle[DeployResult] = await (await self._client()).start_update_with_start_workflow(
                 "deploy",
                 DeployInput(trader_id=stored.id),
                 result_type=DeployResult,
@@ -167,19 +170,21 @@ class Deployments:
         )
         try:
             async with _answered():
-                asked: WorkflowUpdateHandle[int] = await self._handle(trader.id).start_update(
+                asked: WorkflowUpdateHandle[int] = await (await self._handle(trader.id)).start_update(
                     "update_config", config, result_type=int, wait_for_stage=WorkflowUpdateStage.ACCEPTED
                 )
             async with _finished():
                 await asked.result()
+        except NotDeployedError:
+            raise
         except CloudtraderError as error:
             kind = UnavailableError if isinstance(error, UnavailableError) else RefusedError
             raise kind(f"Version {trader.version} is stored; the running trader keeps the version it has. {error}") from error
 
     async def _withdraw(self, stored: StoredTrader) -> None:
         # Its workflow is gone without a word (an operator terminated it), and its instance still counts it.
-        instance = self._temporal.get_workflow_handle_for(InstanceWorkflow.run, ids.instance_workflow_id(stored.user_id))
-        with suppress(RefusedError):  # the instance is gone too
+        instance = (await self._client()).get_workflow_handle_for(InstanceWorkflow.run, ids.instance_workflow_id(stored.user_id))
+        with suppress(NotDeployedError):  # the instance is gone too
             async with _finished():
                 await instance.execute_update("withdraw", WithdrawInput(trader_id=stored.id), result_type=bool)
 
@@ -190,10 +195,14 @@ class Deployments:
 
     async def _send(self, stored: StoredTrader, name: str, reason: str) -> None:
         async with in_terms_of_the_product(SIGNAL_WITHIN, "Temporal does not answer; nothing was changed."):
-            await self._handle(stored.id).signal(name, reason)
+            await (await self._handle(stored.id)).signal(name, reason)
 
-    def _handle(self, trader_id: UUID) -> WorkflowHandle[TraderWorkflow, TraderReport]:
-        return self._temporal.get_workflow_handle_for(TraderWorkflow.run, ids.trader_workflow_id(trader_id))
+    async def _handle(self, trader_id: UUID) -> WorkflowHandle[TraderWorkflow, TraderReport]:
+        return (await self._client()).get_workflow_handle_for(TraderWorkflow.run, ids.trader_workflow_id(trader_id))
+
+    async def _client(self) -> Client:
+        self._temporal = self._temporal or await self._connect()
+        return self._temporal
 
 
 def _answered() -> AbstractAsyncContextManager[None]:

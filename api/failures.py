@@ -18,9 +18,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain import errors
 from domain.filters import FilterProblem
 
-NOT_DEPLOYED = "This trader does not run in the cloud: deploy it first."
 PROBLEM = re.compile(r"line (?P<line>\d+), column (?P<column>\d+): (?P<message>.*)")
 REFUSALS = {kind.__name__: kind for kind in (errors.RefusedError, errors.LimitReachedError, errors.NotFoundError, errors.UnavailableError)}
+
+
+class NotDeployedError(errors.RefusedError):
+    """This trader does not run in the cloud: deploy it first."""
 
 
 @asynccontextmanager
@@ -35,7 +38,7 @@ async def in_terms_of_the_product(within: timedelta, silence: str) -> AsyncItera
     except WorkflowUpdateFailedError as error:
         raise refusal_of(error.cause) from error
     except WorkflowQueryRejectedError as error:
-        raise errors.RefusedError(NOT_DEPLOYED) from error
+        raise NotDeployedError from error
     except WorkflowQueryFailedError as error:
         raise errors.UnavailableError(f"The worker could not answer: {error.message}") from error
     except RPCError as error:
@@ -68,7 +71,7 @@ def _leave_if_cancelled() -> None:
 
 def _unreachable(error: RPCError, silence: str) -> errors.CloudtraderError:
     if error.status is RPCStatusCode.NOT_FOUND:
-        return errors.RefusedError(NOT_DEPLOYED)
+        return NotDeployedError()
     if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
         return errors.UnavailableError(silence)
     if error.status is RPCStatusCode.INVALID_ARGUMENT:

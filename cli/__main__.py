@@ -1,0 +1,36 @@
+"""The `cloudtrader` command."""
+
+import logging
+
+import typer
+
+from cli import demo, filters, market, search_attributes, signals, traders
+from cli.doctor import doctor
+from cli.exits import CommandGroup
+from cli.migrate import migrate
+
+app = typer.Typer(
+    name="cloudtrader",
+    cls=CommandGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Crypto traders that run in the cloud. Exit codes: 0 done, 1 refused, 2 wrong use, 3 something is down.",
+)
+app.add_typer(traders.app, name="trader")
+app.add_typer(signals.app, name="signals")
+app.add_typer(filters.app, name="filter")
+app.add_typer(market.app, name="market")
+app.add_typer(search_attributes.app, name="search-attributes")
+app.add_typer(demo.app, name="demo")
+app.command("migrate")(migrate)
+app.command("doctor")(doctor)
+
+
+def main() -> None:
+    """Run a command."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Traders as people read them."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from adapters.supabase.traders import StoredTrader, TraderVersion
+from api.deployments import TraderStanding
+from cli.output import NOTHING, age, duration, moment, styled, table
+from domain.filters import Trigger
+from domain.traders import TraderSettings
+from workflows.contracts import TraderReport
+
+NEVER_DEPLOYED = "not deployed"
+SHOWN_SYMBOLS = 40
+
+
+def settings_line(settings: TraderSettings) -> str:
+    """How a trader runs, in a line."""
+    looks = "at every closed candle" if settings.filter.trigger is Trigger.CLOSE else "at the forming candle"
+    symbols = f"{len(settings.symbols)} symbols" if settings.symbols else "the market's symbols"
+    return f"{settings.filter.interval} {looks}, every {duration(settings.cadence)}, {symbols}"
+
+
+def list_view(traders: Sequence[StoredTrader]) -> RenderableType:
+    """A table of traders."""
+    if not traders:
+        return "No traders yet: `cloudtrader trader create --help`."
+    made = table("name", "status", "since", "version", "interval", "trigger", "cadence", "id", "why")
+    for trader in traders:
+        settings = trader.settings
+        how = (settings.filter.interval, settings.filter.trigger, duration(settings.cadence)) if settings else (NOTHING,) * 3
+        status = styled(trader.status or NEVER_DEPLOYED)
+        why = escape(trader.problem or trader.status_reason)
+        made.add_row(escape(trader.name), status, age(trader.status_since), str(trader.version), *how, str(trader.id), why)
+    return made
+
+
+def versions_view(versions: Sequence[TraderVersion]) -> RenderableType:
+    """A table of versions."""
+    made = table("version", "created", "first ran", "interval", "trigger", "cadence", "symbols", "filter")
+    for version in versions:
+        made.add_row(str(version.version), moment(version.created_at), moment(version.deployed_at), *_configuration(version))
+    return made
+
+
+def _configuration(version: TraderVersion) -> tuple[str, ...]:
+    settings = version.settings
+    if settings is None:
+        return (*(NOTHING,) * 4, escape(version.problem))
+    symbols = " ".join(settings.symbols) or "the market's"
+    return (settings.filter.interval, settings.filter.trigger, duration(settings.cadence), symbols, escape(settings.filter.code.strip()))
+
+
+def status_view(standing: TraderStanding, link: str) -> RenderableType:
+    """What a trader does: its own report, or what the database last heard of it."""
+    stored, report = standing.stored, standing.report
+    body = _reported(report) if report else _last_heard(standing)
+    status = report.status if report else stored.status or NEVER_DEPLOYED
+    title = f"[bold]{escape(stored.name)}[/] · {styled(status)} · version {report.version if report else stored.version}"
+    return Panel(Group(body, f"\n[dim]{link}[/]"), title=title, title_align="left", expand=False)
+
+
+def _last_heard(standing: TraderStanding) -> RenderableType:
+    stored = standing.stored
+    made = _facts()
+    made.add_row("from the database", escape(standing.why_no_report))
+    made.add_row("status", f"{stored.status or NEVER_DEPLOYED} since {moment(stored.status_since)}")
+    made.add_row("reason", escape(stored.status_reason) or NOTHING)
+    made.add_row("settings", settings_line(stored.settings) if stored.settings else escape(stored.problem))
+    return made
+
+
+def _reported(report: TraderReport) -> RenderableType:
+    totals = report.totals
+    made = _facts()
+    made.add_row("status", f"{report.status} since {moment(report.since)}")
+    made.add_row("reason", escape(report.reason) or NOTHING)
+    made.add_row("last tick", f"{moment(report.last_tick)} ({age(report.last_tick)})")
+    made.add_row("last candle", moment(report.last_candle))
+    made.add_row("market", f"{report.market or NOTHING}, data {duration(report.data_age)} old at the last window's end")
+    made.add_row("symbols", f"{report.symbols} screened, {report.not_ready} not ready")
+    made.add_row("matching", _symbols(report.matching))
+    made.add_row("conditions", ", ".join(f"{escape(label)}: {count}" for label, count in report.conditions.items()) or NOTHING)
+    made.add_row("totals", f"{totals.signals} signals, {totals.ticks} ticks, {totals.evaluations} evaluations, {totals.candles} candles")
+    made.add_row("trouble", _trouble(report) or "none")
+    made.add_row("monitored", f"{report.open_monitors} signals")
+    made.add_row("signals", escape("\n".join(reversed(report.recent_signals))) or NOTHING)
+    made.add_row("events", escape("\n".join(reversed(report.events))) or NOTHING)
+    return made
+
+
+def _trouble(report: TraderReport) -> str:
+    totals = report.totals
+    counts = {
+        "failed evaluations": totals.failed_evaluations,
+        "stale ticks": totals.stale_ticks,
+        "missed candles": totals.missed_candles,
+        "matches dropped": totals.dropped_matches,
+        "signals not monitored": totals.unmonitored_signals,
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
+def _symbols(matching: tuple[str, ...]) -> str:
+    more = f" and {len(matching) - SHOWN_SYMBOLS} more" if len(matching) > SHOWN_SYMBOLS else ""
+    return " ".join(matching[:SHOWN_SYMBOLS]) + more or NOTHING
+
+
+def _facts() -> Table:
+    made = Table(box=None, show_header=False, pad_edge=False)
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
+    return made
