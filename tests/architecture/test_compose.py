@@ -58,7 +58,7 @@ def test_a_service_is_limited_restarted_and_cannot_gain_privileges(name: str) ->
     service = SERVICES[name]
 
     assert {"cpus", "memory"} == set(service["deploy"]["resources"]["limits"])
-    assert ["no-new-privileges:true"] == service["security_opt"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
     if name == "supabase-check":
         assert "restart" not in service
     else:
@@ -71,7 +71,7 @@ def test_our_containers_write_nothing_and_have_no_capabilities(name: str) -> Non
     service = SERVICES[name]
 
     assert service["read_only"] is True
-    assert ["ALL"] == service["cap_drop"]
+    assert service["cap_drop"] == ["ALL"]
 
 
 def test_a_service_waits_only_for_services_that_are_there_and_can_meet_the_condition() -> None:
@@ -96,7 +96,7 @@ def test_every_volume_and_mounted_file_is_there() -> None:
     named = {volume for volume in used if not volume.startswith("./")}
 
     assert set(compose()["volumes"]) == named
-    assert [] == [path for path in used if path.startswith("./") and not (ROOT / path).is_file()]
+    assert [path for path in used if path.startswith("./") and not (ROOT / path).is_file()] == []
 
 
 def test_every_variable_is_described_in_the_example() -> None:
@@ -107,7 +107,7 @@ def test_no_secret_has_a_default() -> None:
     secrets = [(name, rest) for name, rest in _variables(SERVICES) if re.search("PASSWORD|SECRET|TOKEN|KEY", name)]
 
     assert {name for name, _ in secrets} >= {"TEMPORAL_POSTGRES_PASSWORD", "CLOUDTRADER_FEEDER_TOKEN"}
-    assert [] == [(name, rest) for name, rest in secrets if not rest.startswith(":?") and rest != ":-"]
+    assert [(name, rest) for name, rest in secrets if not rest.startswith(":?") and rest != ":-"] == []
 
 
 def test_a_secret_without_a_demand_is_one_that_the_check_of_its_profile_demands() -> None:
@@ -115,7 +115,7 @@ def test_a_secret_without_a_demand_is_one_that_the_check_of_its_profile_demands(
 
     check = SERVICES["supabase-check"]
     assert undemanded == set(check["environment"])
-    assert [] == [name for name in undemanded if name not in check["command"][-1]]
+    assert [name for name in undemanded if name not in check["command"][-1]] == []
 
 
 @pytest.mark.parametrize("name", BUILT)

@@ -12,7 +12,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 def test_nothing_is_named_for_being_a_heap() -> None:
     named = {path: {*path.parent.parts, path.stem} for path in tracked_files()}
 
-    assert [] == [path for path, names in named.items() if names & BANNED]
+    assert [path for path, names in named.items() if names & BANNED] == []
 
 
 def test_every_package_stands_in_a_layer_and_is_checked() -> None:
@@ -30,7 +30,7 @@ def test_links_between_our_own_texts_lead_somewhere() -> None:
     texts = [path for path in tracked_files() if path.suffix == ".md"]
     broken = [(str(text), link) for text in texts for link in _links(text) if not (ROOT / text.parent / link).exists()]
 
-    assert [] == broken
+    assert broken == []
 
 
 def _links(text: Path) -> list[str]:

@@ -39,5 +39,5 @@ def test_the_example_names_no_setting_that_is_not_there() -> None:
 def test_every_variable_of_the_example_is_described_and_none_is_set() -> None:
     set_lines = [line for line in (ROOT / ".env.example").read_text().splitlines() if line and not line.startswith("#")]
 
-    assert [] == set_lines
-    assert [] == [name for name, variable in documented_variables().items() if not variable.description]
+    assert set_lines == []
+    assert [name for name, variable in documented_variables().items() if not variable.description] == []
