@@ -20,7 +20,7 @@ _MINUTE = Interval.M1.milliseconds
 _ORIGIN = 17_167
 """Day index of 2017-01-01."""
 _TABLE_DAYS = 1_024
-"""The table of daily closes grows by this many days at a time."""
+"""The table of days grows by multiples of this."""
 _COUPLING = 0.85
 """Correlation of a symbol's moves within a day with the market's."""
 _REVERSION, _VOLATILITY_MEMORY = 0.996, 0.95
@@ -62,8 +62,8 @@ class GeneratedMarket:
         self._profiles = profiles(symbols)
         self.listings: tuple[Listing, ...] = tuple(profile.listing for profile in self._profiles)
         self.keys: Bits = np.array([key(f"{seed}/{listing.symbol}") for listing in self.listings], dtype=np.uint64)
-        self.units: Integers = np.array(
-            [10 ** (QUOTE_DECIMALS - p.listing.price_decimals - p.listing.volume_decimals) for p in self._profiles]
+        self.units: Floats = np.array(
+            [10.0 ** (QUOTE_DECIMALS - p.listing.price_decimals - p.listing.volume_decimals) for p in self._profiles]
         )
         self._market_key: Bits = np.array([key(f"{seed}/")], dtype=np.uint64)
         self._days = self._table(4 * _TABLE_DAYS)
@@ -100,8 +100,8 @@ class GeneratedMarket:
         )
 
     def _daily(self, rows: Integers, first: int, count: int) -> Candles:
-        while first + count > self._days.count:
-            self._days = self._table(self._days.count + _TABLE_DAYS)
+        if first + count > self._days.count:
+            self._days = self._table(-(-(first + count) // _TABLE_DAYS) * _TABLE_DAYS)
         days, wanted = self._days, slice(first, first + count)
         wicks = bits(self.keys[rows], _WICKS, first, count)
         opens, closes = days.closes[rows, wanted], days.closes[rows, first + 1 : first + count + 1]
@@ -111,7 +111,7 @@ class GeneratedMarket:
         values[1] = np.rint(np.maximum(opens, closes) * (1 + deviation * uniform(wicks, 0)))
         values[2] = np.maximum(1, np.rint(np.minimum(opens, closes) / (1 + deviation * uniform(wicks, 1))))
         values[4], values[6] = days.volume[rows, wanted], days.trades[rows, wanted]
-        values[5] = values[0:4].sum(axis=0) * values[4] // 4 * self.units[rows, None]
+        values[5] = values[0:4].sum(axis=0) * values[4] // 4 * self.units[rows, None].astype(np.int64)
         values[7] = np.rint(values[4] * (0.45 + 0.1 * uniform(wicks, 2)))
         values[8] = np.rint(values[5] * (values[7] / values[4]))
         values[9] = days.trade_ids[rows, wanted]
@@ -129,7 +129,7 @@ class GeneratedMarket:
         closes = np.maximum(20, np.rint(usual * np.exp(level))).astype(np.int64)
         turnover = self._turnover(heat + 4 * np.abs(moves), count)
         lots = _per_row(10.0 ** (p.listing.volume_decimals + p.listing.price_decimals) for p in self._profiles)
-        trades = np.maximum(1440, turnover / (40 * turnover**0.15)).astype(np.int64)
+        trades = np.maximum(1440, turnover / (0.57 * turnover**0.35)).astype(np.int64)
         return _Days(
             closes=np.concatenate([closes[:, :1], closes], axis=1),
             deviation=deviation * jumps,

@@ -29,14 +29,16 @@ class _Open:
 
     part: Candles | None
     sent_trades: Integers
-    sent_at: float = 0.0
+    sent_at: float
+    """When frames of this interval were last sent, on the monotonic clock."""
 
 
 class LiveMarket:
     """Sends the frames of the streams somebody listens to.
 
-    Per stream: frames of a forming candle at most every two seconds and only after a trade, then exactly one closed frame. At a boundary
-    the closed frames of all intervals come smallest interval first, and before any frame of the next candle.
+    Per stream: frames of a forming candle at most every two seconds and only after a trade, then exactly one closed frame. Where a base
+    candle lasts less than six seconds, two frames of it while it forms. At a boundary the closed frames of all intervals come smallest
+    interval first, and before any frame of the next candle. When late, frames of forming candles are left out, closed ones never.
     """
 
     def __init__(self, market: SimulatedMarket, clock: MarketClock, hub: Hub, scales: Scales) -> None:
@@ -99,7 +101,7 @@ class LiveMarket:
             if (self._index + 1) * self._width % interval.milliseconds == 0:
                 rows = self._hub.kline_rows(interval)
                 self._send_klines(interval, rows[opened.part.close[rows] > 0], opened.part, closed=True)
-                self._open[interval] = self._opened(None)
+                self._open[interval] = self._opened(None, opened.sent_at)
         self._day.append(base)
         self._index += 1
         self._seconds = None
@@ -137,5 +139,5 @@ class LiveMarket:
             self._block = (self._index, self._market.candles(self._rows, self._base, self._index, _AHEAD))
         return self._block[1].at(self._index - self._block[0])
 
-    def _opened(self, part: Candles | None) -> _Open:
-        return _Open(part=part, sent_trades=np.zeros(len(self._rows), dtype=np.int64))
+    def _opened(self, part: Candles | None, sent_at: float = 0.0) -> _Open:
+        return _Open(part=part, sent_trades=np.zeros(len(self._rows), dtype=np.int64), sent_at=sent_at)

@@ -6,7 +6,7 @@ import numpy as np
 
 from domain.market import Interval, Market
 from local.exchange.candles import Candles, Integers, Listing, merge, running
-from local.exchange.noise import Bits
+from local.exchange.noise import Bits, Floats
 from local.exchange.refinement import own_noise, split
 
 _WITHIN_BASE = 99
@@ -29,7 +29,7 @@ class SimulatedMarket(Protocol):
         """A 64-bit key for each row."""
 
     @property
-    def units(self) -> Integers:
+    def units(self) -> Floats:
         """For each row, what one lot at a price of one tick costs, in 10^-8 of the quote asset."""
 
     @property

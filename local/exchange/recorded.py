@@ -13,6 +13,7 @@ _COLUMNS = ("symbol", "open_time", "open", "high", "low", "close", "volume")
 _EXPECTED = f"a Parquet or CSV(.gz) file with the columns {', '.join(_COLUMNS)}; open_time in epoch milliseconds, candles of 1m or 5m"
 _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY")
 _MOST_DECIMALS = 8
+_LEAST_PRICE = 1e-8
 _TRADE_SIZE = 300 * 10**QUOTE_DECIMALS
 _TAKERS = 300
 
@@ -40,7 +41,7 @@ class RecordedMarket:
         matrices = _matrices(table, base, symbols, self.begins, self.ends)
         decimals = [(_decimals(matrices[0:4, row]), _decimals(matrices[4:5, row])) for row in range(len(symbols))]
         self.listings: tuple[Listing, ...] = tuple(_listing(symbol, *places) for symbol, places in zip(symbols, decimals, strict=True))
-        self.units: Integers = np.array([10 ** max(0, QUOTE_DECIMALS - price - volume) for price, volume in decimals])
+        self.units: Floats = np.array([10.0 ** (QUOTE_DECIMALS - price - volume) for price, volume in decimals])
         self.intervals: tuple[Interval, ...] = tuple(interval for interval in Interval if interval.milliseconds >= base.milliseconds)
         self._recorded = self._every_interval(_filled(_integers(matrices, self.listings, self.keys)))
 
@@ -84,7 +85,9 @@ def _read(path: Path) -> pl.DataFrame:
 
 def _refuse_nonsense(path: Path, table: pl.DataFrame) -> None:
     price = (
-        pl.col("low").le(pl.min_horizontal("open", "close")) & pl.col("high").ge(pl.max_horizontal("open", "close")) & pl.col("low").gt(0)
+        pl.col("low").le(pl.min_horizontal("open", "close"))
+        & pl.col("high").ge(pl.max_horizontal("open", "close"))
+        & pl.col("low").ge(_LEAST_PRICE)
     )
     sound = (price & pl.col("volume").ge(0) & pl.all_horizontal(pl.col(*_COLUMNS[2:]).is_finite())).fill_null(value=False)
     if (wrong := table.filter(~sound | pl.col("symbol").is_null() | pl.col("open_time").is_null())).height:
@@ -115,7 +118,7 @@ def _decimals(values: Floats) -> int:
     known = values[np.isfinite(values)]
     for decimals in range(_MOST_DECIMALS):
         scaled = known * 10.0**decimals
-        if np.all(np.abs(scaled - np.rint(scaled)) <= np.maximum(1e-9 * scaled, 1e-6)):
+        if np.all(np.abs(scaled - np.rint(scaled)) <= 1e-9 * scaled):
             return decimals
     return _MOST_DECIMALS
 

@@ -51,7 +51,7 @@ def own_noise(keys: Bits, purpose: int, first: int, count: int, parts: int) -> N
     )
 
 
-def split(parents: Candles, noise: Noise, units: Integers, least: int) -> Candles:
+def split(parents: Candles, noise: Noise, units: Floats, least: int) -> Candles:
     """The parts of each candle, in order, on one longer last axis; with at least `least` lots and trades where the parent has them.
 
     `merge` of a candle's parts is the candle, in every field. `units` is what one lot at one tick costs, in 10^-8 quote, per row.

@@ -124,8 +124,8 @@ class Rest:
     def _candles(self, row: int, interval: Interval, first: int, count: int, now: int) -> Candles:
         # Shape [candle]. The newest one may still be open, and nothing in a row says so.
         rows = np.array([row])
-        closed = min(count, now // interval.milliseconds - first)
-        candles = self._market.candles(rows, interval, first, max(0, closed)).values[:, 0]
+        closed = max(0, min(count, now // interval.milliseconds - first))
+        candles = self._market.candles(rows, interval, first, closed).values[:, 0]
         newest = open_candle(self._market, rows, interval, now) if closed < count else None
         return Candles(candles if newest is None else np.concatenate([candles, newest.values], axis=1))
 
