@@ -108,8 +108,10 @@ class Moment:
         """Per symbol: quote volume of the last 24 h of the trader's candles, as far as its history goes."""
         history = self.histories[self.base]
         first = max(history.anchor, history.last + 1 - max(1, _DAY // self.base.milliseconds))
-        volumes = np.ascontiguousarray(history.matrix("quote_volume", first, history.last))
-        total: NDArray[np.float64] = np.nansum(volumes, axis=1)
+        volumes = history.matrix("quote_volume", first, history.last)
+        total: NDArray[np.float64] = volumes.sum(axis=1)
+        young = np.isnan(total)
+        total[young] = np.nansum(volumes[young], axis=1)
         return total
 
 

@@ -132,13 +132,10 @@ class Calculation:
         found = self._columns.get(key)
         if found is None:
             history = self._moment.histories[interval]
-            inputs = [self._operand_matrix(argument, history.anchor, history.end) for argument in node.arguments]
+            inputs = [self.over(argument, history.anchor, history.end) for argument in node.arguments]
             found = self._computed(node, inputs)
             self._columns.put(key, found, sum(output.nbytes for output in found))
         return found
-
-    def _operand_matrix(self, node: Node, first: int, last: int) -> Array:
-        return np.ascontiguousarray(self.over(node, first, last))
 
     def _computed(self, node: Column, inputs: list[Array]) -> tuple[Values, ...]:
         try:

@@ -75,7 +75,9 @@ def _indicator(name: str) -> Function:
     names = outputs if len(outputs) > 1 else ("",)
     parameters = tuple(_parameter(key, default) for key, default in info["parameters"].items())
     wholes = tuple(parameter.is_whole for parameter in parameters)
-    column = ColumnFunction(name=_name(name), outputs=names, compute=_computation(name, wholes), lookback=partial(_lookback, name, wholes))
+    column = ColumnFunction(
+        name=_name(name), outputs=names, compute=_computation(name, wholes, len(names)), lookback=partial(_lookback, name, wholes)
+    )
     return Function(
         name=column.name,
         group=info["group"],
@@ -123,13 +125,13 @@ def _typed(parameters: Sequence[float], wholes: Sequence[bool]) -> tuple[float, 
     return tuple(int(value) if whole else value for value, whole in zip(parameters, wholes, strict=True))
 
 
-def _computation(name: str, wholes: Sequence[bool]) -> Callable[[Sequence[Array], Sequence[float]], tuple[Values, ...]]:
+def _computation(name: str, wholes: Sequence[bool], count: int) -> Callable[[Sequence[Array], Sequence[float]], tuple[Values, ...]]:
     # the plain function: TA-Lib wraps each of its own in a look for pandas and polars that costs as much as a short indicator
     function = inspect.unwrap(getattr(talib, name))
 
     def compute(inputs: Sequence[Array], parameters: Sequence[float]) -> tuple[Values, ...]:
         arguments = _typed(parameters, wholes)
-        outputs, is_integer = _by_row(function, inputs, arguments)
+        outputs, is_integer = _by_row(function, inputs, arguments, count)
         if is_integer:
             _blank_start(outputs, inputs, _lookback_of(name, arguments))
         if name in _COUNTS_COLUMNS:
@@ -139,16 +141,18 @@ def _computation(name: str, wholes: Sequence[bool]) -> Callable[[Sequence[Array]
     return compute
 
 
-def _by_row(function: Callable[..., Any], inputs: Sequence[Array], arguments: Sequence[float]) -> tuple[tuple[Values, ...], bool]:
-    """TA-Lib's results for every symbol, and whether TA-Lib gave integers."""
-    shape = inputs[0].shape
-    results = [function(*row, *arguments) for row in zip(*inputs, strict=True)]
-    if not results:
-        return (np.empty(shape),), False
-    if not isinstance(results[0], tuple | list):
-        return (np.array(results, dtype=np.float64),), results[0].dtype.kind == "i"
-    outputs = tuple(np.array(output, dtype=np.float64) for output in zip(*results, strict=True))
-    return outputs, any(output.dtype.kind == "i" for output in results[0])
+def _by_row(
+    function: Callable[..., Any], inputs: Sequence[Array], arguments: Sequence[float], count: int
+) -> tuple[tuple[Values, ...], bool]:
+    """TA-Lib's `count` results for every symbol, and whether TA-Lib gave integers."""
+    outputs = tuple(np.empty(inputs[0].shape) for _ in range(count))
+    is_integer = False
+    for place, row in enumerate(zip(*inputs, strict=True)):
+        result = function(*row, *arguments)
+        for output, values in zip(outputs, result if count > 1 else (result,), strict=True):
+            output[place] = values
+            is_integer |= values.dtype.kind == "i"
+    return outputs, is_integer
 
 
 def _blank_start(outputs: Sequence[Values], inputs: Sequence[Array], lookback: int) -> None:
