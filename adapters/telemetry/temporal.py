@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -17,6 +18,8 @@ from adapters.telemetry.activity_context import ActivityContext
 from adapters.telemetry.process import Telemetry
 
 CORE_LOGGER = "temporalio.core"
+SEND_WITHIN = timedelta(seconds=3)
+"""How long sending traces may take, so that a collector that is away holds up no shutdown; OTEL_EXPORTER_OTLP_TIMEOUT sets another."""
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
@@ -48,7 +51,8 @@ def setup_temporal(telemetry: Telemetry, *, metrics_port: int = 0, metrics_host:
 
 def _traced(telemetry: Telemetry) -> Plugin:
     provider = create_tracer_provider(resource=telemetry.resource, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    within = None if "OTEL_EXPORTER_OTLP_TIMEOUT" in os.environ else SEND_WITHIN.total_seconds()
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=within)))
     trace.set_tracer_provider(provider)
     telemetry.closing.callback(provider.shutdown)
     return OpenTelemetryPlugin(add_temporal_spans=True)
