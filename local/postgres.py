@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,8 @@ from local.readiness import wait_until
 
 SYSTEM_USER = "cloudtrader-postgres"
 READY_WITHIN = timedelta(seconds=60)
+STOPPING = ((signal.SIGINT, 20), (signal.SIGQUIT, 5), (signal.SIGKILL, 5))
+"""How a server without a wrapper is ended, and the seconds each step may take: fast, at once, by force."""
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -114,22 +117,29 @@ def stop_leftovers(cluster: Path) -> None:
 
     PostgreSQL refuses to start when the process id in a left-over lock file belongs, by now, to anything alive.
     """
-    leftovers = [process for process in psutil.process_iter() if _works_in(process, cluster)]
-    for ask, patience in ((signal.SIGINT, 20), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
-        for process in leftovers:
-            if process.is_running():
-                process.send_signal(ask)
-        _, leftovers = psutil.wait_procs(leftovers, timeout=patience)
-        if not leftovers:
-            (cluster / "postmaster.pid").unlink(missing_ok=True)
-            return
-    raise StartError(f"A PostgreSQL server still runs on {cluster} and does not stop: process {leftovers[0].pid}.")
+    for ask, patience in STOPPING:
+        pids = [process.pid for process in _leftovers(cluster)]
+        for process in _leftovers(cluster):
+            with contextlib.suppress(psutil.Error):
+                if process.ppid() not in pids:  # the server itself, or what a killed one left
+                    process.send_signal(ask)
+        deadline = time.monotonic() + patience
+        while _leftovers(cluster) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    remaining = _leftovers(cluster)
+    if remaining:
+        raise StartError(f"A PostgreSQL server still runs on {cluster} and does not stop: process {remaining[0].pid}.")
+    (cluster / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _leftovers(cluster: Path) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter() if _works_in(process, cluster.resolve())]
 
 
 def _works_in(process: psutil.Process, cluster: Path) -> bool:
     try:
-        return process.name() == "postgres" and Path(process.cwd()) == cluster.resolve()
-    except psutil.Error:
+        return process.name() == "postgres" and process.cwd() == str(cluster)
+    except psutil.Error:  # gone, or a zombie
         return False
 
 

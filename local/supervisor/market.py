@@ -1,9 +1,9 @@
 """Which market this start runs on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -25,6 +25,8 @@ class MarketChoice:
     market: Market
     why: str
     replay_file: Path | None = None
+    playback: tuple[str, ...] = ()
+    """How the simulated exchange plays its market: arguments for it."""
 
 
 async def binance_problem() -> str:
@@ -63,3 +65,23 @@ def _replay(name: str) -> MarketChoice:
     if not file.is_file():
         raise StartError(f"MARKET=replay:{file}: there is no such file. Name a recording (Parquet or CSV) by its path.")
     return MarketChoice(market=Market.REPLAY, why=f"MARKET=replay:{file}", replay_file=file.resolve())
+
+
+def playback(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """How the simulated exchange is to play: MARKET_SPEED (market seconds per second), MARKET_START (ISO time), MARKET_HOLD=1.
+
+    Raises StartError for values that are none.
+    """
+    speed, start = environment.get("MARKET_SPEED", ""), environment.get("MARKET_START", "")
+    try:
+        if speed and not float(speed) > 0:
+            raise ValueError(speed)
+    except ValueError:
+        raise StartError(f"MARKET_SPEED={speed} is not a speed: use a number above 0, such as 60.") from None
+    try:
+        if start:
+            datetime.fromisoformat(start)
+    except ValueError:
+        raise StartError(f"MARKET_START={start} is not a time: use one such as 2021-05-12T20:00.") from None
+    held = ("--hold",) if environment.get("MARKET_HOLD") == "1" else ()
+    return (*(("--speed", speed) if speed else ()), *(("--start", start) if start else ()), *held)

@@ -137,7 +137,7 @@ class Stack:
         candles = ("--replay", replay) if replay else ("--generate", "--symbols", SIMULATED_SYMBOLS)
         return ProcessSpec(
             name="exchange",
-            argv=_module("local.exchange", "--port", self.ports["exchange"], *candles),
+            argv=_module("local.exchange", "--port", self.ports["exchange"], *candles, *self.market.playback),
             health=HttpHealth(url=f"{self._url('exchange')}/api/v3/ping"),
         )
 
@@ -172,7 +172,7 @@ class Stack:
         return ProcessSpec(
             name="demo",
             argv=_module("cli", "demo", "seed"),
-            depends_on=("supabase", "temporal"),
+            depends_on=("supabase", "temporal", "feeder", *(_worker_name(number) for number in range(self.workers))),
             done_file=self.state / "demo-seeded",
         )
 
