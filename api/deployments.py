@@ -19,7 +19,6 @@ from api.failures import NotDeployedError, in_terms_of_the_product
 from domain.errors import CloudtraderError, FilterRefusedError, RefusedError, UnavailableError
 from domain.tiers import LIMITS
 from domain.traders import Mode, Trader, TraderSettings
-from filters.validation import check
 from workflows import ids
 from workflows.contracts import DeployInput, DeployResult, InstanceInput, RunNowResult, TraderConfig, TraderReport, WithdrawInput
 from workflows.instance import InstanceWorkflow
@@ -219,5 +218,7 @@ def instance_id_of(user_id: UUID) -> UUID:
 
 
 def _require_good_filter(settings: TraderSettings) -> None:
+    from filters.validation import check  # noqa: PLC0415  (TA-Lib takes 0.7 s to load, and most requests need none)
+
     if problems := check(settings.filter):
         raise FilterRefusedError(problems)

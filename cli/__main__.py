@@ -1,12 +1,15 @@
 """The `cloudtrader` command."""
 
 import logging
+import os
+import sys
+from contextlib import suppress
 
 import typer
 
 from cli import demo, filters, market, search_attributes, signals, traders
 from cli.doctor import doctor
-from cli.exits import CommandGroup
+from cli.exits import CommandGroup, ExitCode
 from cli.migrate import migrate
 
 app = typer.Typer(
@@ -27,9 +30,15 @@ app.command("doctor")(doctor)
 
 
 def main() -> None:
-    """Run a command."""
+    """Run a command and end the process."""
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    app()
+    try:
+        app()
+    except SystemExit as ending:
+        # Temporal's threads outlive the event loop and abort an interpreter that cleans up under them.
+        with suppress(BrokenPipeError):
+            sys.stdout.flush()
+        os._exit(ending.code if isinstance(ending.code, int) else ExitCode.OK)
 
 
 if __name__ == "__main__":

@@ -125,10 +125,8 @@ async def _supabase(settings: Settings) -> str:
     try:
         async with session(settings) as on:
             await on.signals.recent(limit=1)
-    except CloudtraderError as problem:
-        raise UnavailableError(
-            f"{problem} Is it up, and is CLOUDTRADER_SUPABASE_SECRET_KEY the one of {settings.supabase_url}?"
-        ) from problem
+    except RefusedError as problem:
+        raise UnavailableError(f"{problem} Is CLOUDTRADER_SUPABASE_SECRET_KEY the service key of {settings.supabase_url}?") from problem
     return settings.supabase_url
 
 

@@ -11,7 +11,6 @@ from cli.output import show
 from cli.traders import IntervalOption, TriggerOption, code_in
 from domain.filters import FilterSpec, Trigger
 from domain.market import Interval
-from filters.validation import check
 
 app = typer.Typer(no_args_is_help=True, help="Work on filters.")
 
@@ -24,6 +23,8 @@ def check_file(
     as_json: Json = False,
 ) -> None:
     """Compile a filter without storing it."""
+    from filters.validation import check  # noqa: PLC0415  (TA-Lib takes 0.7 s to load, and the other commands need none)
+
     code = code_in(file)
     if problems := check(FilterSpec(code=code, interval=interval, trigger=trigger)):
         raise FilterFileError(problems, file, code)

@@ -79,10 +79,12 @@ def _reported(report: TraderReport) -> RenderableType:
     made = _facts()
     made.add_row("status", f"{report.status} since {moment(report.since)}")
     made.add_row("reason", escape(report.reason) or NOTHING)
-    made.add_row("last tick", f"{moment(report.last_tick)} ({age(report.last_tick)})")
-    made.add_row("last candle", moment(report.last_candle))
-    made.add_row("market", f"{report.market or NOTHING}, data {duration(report.data_age)} old at the last window's end")
-    made.add_row("symbols", f"{report.symbols} screened, {report.not_ready} not ready")
+    if report.last_tick is None:
+        made.add_row("last tick", "none yet: it reports when a symbol matches, and every few minutes")
+    else:
+        made.add_row("last tick", f"{moment(report.last_tick)} ({age(report.last_tick)}), candle {moment(report.last_candle)}")
+        made.add_row("market", f"{report.market}, data {duration(report.data_age)} old at that tick")
+        made.add_row("symbols", f"{report.symbols} screened, {report.not_ready} not ready")
     made.add_row("matching", _symbols(report.matching))
     made.add_row("conditions", ", ".join(f"{escape(label)}: {count}" for label, count in report.conditions.items()) or NOTHING)
     made.add_row("totals", f"{totals.signals} signals, {totals.ticks} ticks, {totals.evaluations} evaluations, {totals.candles} candles")
