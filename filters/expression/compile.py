@@ -45,14 +45,19 @@ class _Program:
             if "match" not in self._assigned:
                 self._report(Misuse("there is no line match = <condition>", at=tree.body[-1] if tree.body else None))
         except TooLarge as misuse:
-            self._report(misuse)
+            self._problems.append(self._problem(misuse))
         if self._problems or self._match is None:
             problems = sorted(dict.fromkeys(self._problems), key=lambda problem: (problem.line, problem.column))
-            raise FilterRefusedError(tuple(problems[:MAX_PROBLEMS]))
+            raise FilterRefusedError(tuple(problems))
         return self._compiled(self._match)
 
     def _report(self, misuse: Misuse) -> None:
-        self._problems.append(self._source.problem(misuse.message, misuse.at, misuse.suggestion))
+        self._problems.append(self._problem(misuse))
+        if len(self._problems) >= MAX_PROBLEMS:
+            raise TooLarge("there may be more problems from here on", at=misuse.at)
+
+    def _problem(self, misuse: Misuse) -> FilterProblem:
+        return self._source.problem(misuse.message, misuse.at, misuse.suggestion)
 
     def _attempt(self, statement: ast.stmt) -> None:
         try:

@@ -175,6 +175,13 @@ def test_oversized_filter_is_refused_with_one_problem(code: str) -> None:
     assert len(problems(code)) == 1
 
 
+def test_search_for_problems_ends_after_fifty() -> None:
+    found = problems("match = max(" + ", ".join(f"unknown{n}" for n in range(1_500)) + ") > 1")
+
+    assert len(found) == 51
+    assert found[-1].endswith("there may be more problems from here on")
+
+
 def test_shared_subexpressions_cost_their_size_once() -> None:
     code = "\n".join(["a0 = close", *(f"a{n} = a{n - 1} + a{n - 1}" for n in range(1, 60)), "match = a59 > 1"])
 

@@ -111,3 +111,16 @@ def test_required_history_is_just_enough_for_a_first_value(function: Function) -
     assert evaluation.ready.tolist() == [True, False]
     assert all(np.isfinite(values[0]) for values in evaluation.series.values())
     assert all(values[0] != 0 for values in evaluation.labelled.values())
+
+
+@pytest.mark.parametrize("name", TALIB)
+def test_holes_in_a_series_are_handled_alike_whatever_comes_later(name: str) -> None:
+    function = FUNCTIONS[name]
+    holed = ", ".join(f"holed + {place}" for place in range(len(function.inputs)))
+    code = program_of(function).replace(f"result = {name}()", f"holed = log(close - sma(close, 5)) ** 301\nresult = {name}({holed})")
+    compiled = compile_filter(FilterSpec(code=code, interval=M5))
+    shared = Evaluator()
+
+    for index in EVALUATED:
+        live = Evaluator().evaluate_closed(compiled, MARKET.at_close(M5, index), index)
+        assert _bits(live) == _bits(shared.evaluate_closed(compiled, MARKET, index))
