@@ -13,14 +13,13 @@ from adapters.supabase.users import SupabaseUsers
 from domain.tiers import Tier
 from local import postgres as local_postgres
 from local import supabase_lite
-from tests.integration.servers import BARE, MIGRATIONS, PostgresServer, SupabaseServer, free_port
+from tests.integration.servers import BARE, MIGRATIONS, PostgresServer, SupabaseServer, folder_for_postgres, free_port
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A running PostgreSQL with the database `bare`."""
-    folder, port = tmp_path_factory.mktemp("postgres"), free_port()
-    with local_postgres.running(folder, port) as url:
+    with folder_for_postgres() as folder, local_postgres.running(folder, port := free_port()) as url:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(f"create database {BARE}")
         server = PostgresServer(folder, port)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import psycopg
@@ -22,6 +23,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def folder_for_postgres() -> Iterator[Path]:
+    """A folder for a server's data, removed afterwards. Outside pytest's: every new session of pytest closes those to other users again."""
+    with TemporaryDirectory(prefix="cloudtrader-test-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder).resolve() / "data"
 
 
 @dataclass(frozen=True)

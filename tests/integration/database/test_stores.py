@@ -27,7 +27,7 @@ from domain.tiers import Tier
 from domain.traders import InstanceStatus, Mode, Trader, TraderSettings, TraderStatus
 from local import postgres as local_postgres
 from local import supabase_lite
-from tests.integration.servers import MIGRATIONS, SupabaseServer, free_port
+from tests.integration.servers import MIGRATIONS, SupabaseServer, folder_for_postgres, free_port
 
 NOW = datetime(2026, 11, 22, 13, 31, 36, 740_000, tzinfo=UTC)
 SETTINGS = TraderSettings(
@@ -368,8 +368,9 @@ async def test_a_wrong_key_is_refused(supabase: SupabaseServer) -> None:
 
 
 async def test_a_database_that_is_down_is_unavailable_and_comes_back(tmp_path: Path) -> None:
-    data, port = tmp_path / "data", free_port()
+    port = free_port()
     async with AsyncExitStack() as clients:
+        data = clients.enter_context(folder_for_postgres())
         with local_postgres.running(data, port) as url:
             supabase_lite.bootstrap_local(tmp_path, url)
             apply(url, MIGRATIONS)
