@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from local.foreground import StartError, hold, identity, require_free_port, secret_in, serve
+from local.foreground import STOP_WITHIN, StartError, hold, identity, require_free_port, secret_in, serve
 from local.readiness import wait_until
 
 SYSTEM_USER = "cloudtrader-postgres"
@@ -167,7 +167,7 @@ def running(data: Path, port: int) -> Iterator[str]:
         yield url(data, port)
     finally:
         process.terminate()
-        process.wait()
+        process.wait(2 * STOP_WITHIN.total_seconds())
 
 
 def main() -> None:

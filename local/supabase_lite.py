@@ -26,7 +26,7 @@ from pathlib import Path
 
 import psycopg
 
-from local.foreground import StartError, hold, require_free_port, secret_in, serve
+from local.foreground import STOP_WITHIN, StartError, hold, require_free_port, secret_in, serve
 from local.readiness import wait_until
 
 PACKAGES = Path(__file__).parent
@@ -124,7 +124,7 @@ def running(state: Path, port: int, database_url: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait()
+        process.wait(2 * STOP_WITHIN.total_seconds())
 
 
 def node() -> str:
