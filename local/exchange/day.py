@@ -24,11 +24,11 @@ class LastDay:
         self._next += 1
         self._closed = None
 
-    def candle(self, forming: Candles) -> Candles:
-        """The last 24 hours including the base candle that is forming; shape [row]."""
+    def candle(self, forming: Candles | None) -> Candles:
+        """The last 24 hours including the base candle that is forming, if one is; shape [row]."""
         if self._closed is None:
             self._closed = _whole(Candles(self._ring), self._next % self._length)
-        return merge(self._closed, forming)
+        return self._closed if forming is None else merge(self._closed, forming)
 
 
 def _whole(ring: Candles, oldest: int) -> Candles:

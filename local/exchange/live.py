@@ -11,7 +11,7 @@ from local.exchange.candles import Candles, Integers, merge
 from local.exchange.clock import MarketClock
 from local.exchange.day import LastDay
 from local.exchange.hub import Hub
-from local.exchange.market import SimulatedMarket, every_row, forming, open_part
+from local.exchange.market import SimulatedMarket, every_row, formed, forming, open_part
 from local.exchange.wire import Scales, kline_payloads, mini_ticker_payloads
 
 _KLINE_GAP = 1.95
@@ -61,7 +61,7 @@ class LiveMarket:
 
     async def run(self) -> None:
         """Play until cancelled, or until the market has ended."""
-        while self._market.ends is None or self._index * self._width < self._market.ends:
+        while not self._ended:
             base = self._base_candle()
             self._seconds = forming(self._market, self._rows, self._index, base)
             await self._form(self._seconds)
@@ -70,9 +70,11 @@ class LiveMarket:
 
     def last_day(self) -> Candles:
         """Every row's candle of the last 24 hours, as of now."""
-        seconds = self._seconds if self._seconds is not None else forming(self._market, self._rows, self._index, self._base_candle())
-        elapsed = (self._clock.now() - self._index * self._width) // 1000
-        return self._day.candle(seconds.at(min(max(elapsed, 1), seconds.shape[1]) - 1))
+        if self._ended:
+            return self._day.candle(None)
+        base = self._base_candle()
+        seconds = self._seconds if self._seconds is not None else forming(self._market, self._rows, self._index, base)
+        return self._day.candle(formed(base, seconds, (self._clock.now() - self._index * self._width) // 1000))
 
     async def _form(self, seconds: Candles) -> None:
         count = seconds.shape[1]
@@ -129,6 +131,10 @@ class LiveMarket:
     def _ticker_payloads(self, rows: Integers, day: Candles) -> list[str]:
         symbols = [self._symbols[row] for row in rows]
         return mini_ticker_payloads(self._scales, symbols, rows, day.rows(rows), at=self._clock.now())
+
+    @property
+    def _ended(self) -> bool:
+        return self._market.ends is not None and self._index * self._width >= self._market.ends
 
     def _kline_gap(self, interval: Interval) -> float:
         lasts = self._width / 1000 / self._clock.speed

@@ -88,11 +88,13 @@ def open_candle(market: SimulatedMarket, rows: Integers, interval: Interval, now
     if market.ends is not None and now >= market.ends:
         return part
     begun = market.candles(rows, base, index, 1).at(0)
-    seconds = forming(market, rows, index, begun)
-    return merge(part, seconds.at(elapsed // 1000 - 1) if elapsed >= 1000 else _untraded(begun))
+    return merge(part, formed(begun, forming(market, rows, index, begun), elapsed // 1000))
 
 
-def _untraded(candle: Candles) -> Candles:
-    values = np.zeros_like(candle.values)
-    values[0:4], values[9] = candle.open, candle.first_trade
+def formed(base: Candles, seconds: Candles, elapsed: int) -> Candles:
+    """What base candles are after that many seconds: at first nothing but a price."""
+    if elapsed > 0:
+        return seconds.at(min(elapsed, seconds.shape[1]) - 1)
+    values = np.zeros_like(base.values)
+    values[0:4], values[9] = base.open, base.first_trade
     return Candles(values)
