@@ -46,12 +46,10 @@ class History:
         return self.frame.first_index <= self.anchor and self.last <= self.end
 
     def vector(self, column: str, index: int) -> NDArray[np.float64]:
-        """The column at one candle; NaN before the history."""
+        """The column at one candle; NaN outside the history. Of no meaning for a symbol that is not ready."""
         if not self.anchor <= index <= self.end:
             return np.full(self.frame.closed_from.shape, np.nan)
-        values = self.frame.columns[column][:, index - self.frame.first_index].copy()
-        values[self.frame.closed_from > index] = np.nan
-        return values
+        return self.frame.columns[column][:, index - self.frame.first_index].copy()
 
     def matrix(self, column: str, first: int, last: int) -> Matrix:
         """The column from `first` to `last`, both within the history. Not to be written to."""

@@ -262,6 +262,25 @@ def test_values_leave_out_what_is_not_finite() -> None:
 # Readiness
 
 
+@pytest.mark.parametrize(
+    ("expression", "interval", "required"),
+    [
+        ("close", M5, {M5: 1}),
+        ("close[3]", M5, {M5: 4}),
+        ("sma(close, 20)[1] + ema(close, 5)", M5, {M5: 21}),
+        ("highest(sma(close, 20), 5)", M5, {M5: 24}),
+        ('candles("1h").close[3]', M5, {M5: 1, H1: 4}),
+        ('(close - candles("1h").close)[1]', M5, {M5: 2, H1: 2}),
+        ('(close - candles("1h").close)[12]', M5, {M5: 13, H1: 2}),
+        ('(close - candles("1h").close)[13]', M5, {M5: 14, H1: 3}),
+        ('sma(close - candles("5m").close, 3)', H1, {H1: 3, M5: 25}),
+        ('rsi(candles("1h").close, 14) + candles("15m").adx(14)', M5, {M5: 1, Interval.M15: 28, H1: 15}),
+    ],
+)
+def test_required_history_per_interval(expression: str, interval: Interval, required: dict[Interval, int]) -> None:
+    assert required == compiled(f"match = {expression} > 0", interval).required
+
+
 def test_symbol_that_is_behind_young_or_incomplete_is_not_ready() -> None:
     market = random_market(M5, LAST)
     frame = market.frames[M5]
