@@ -35,6 +35,4 @@ class InstanceActivities:
     async def save(self, request: SaveInstanceInput) -> None:
         """Create or update the user's one live row."""
         with as_activity_failure():
-            await self._instances.save(
-                request.user_id, request.instance_id, request.status, request.reason, request.traders, request.at
-            )
+            await self._instances.save(request.user_id, request.instance_id, request.status, request.reason, request.traders, request.at)

@@ -25,7 +25,7 @@ async def work(settings: Settings, telemetry: Telemetry) -> None:
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-    observed = setup_temporal(telemetry, metrics_port=settings.temporal_metrics_port)
+    observed = setup_temporal(telemetry, metrics_port=settings.temporal_metrics_port, metrics_host=settings.metrics_host)
     client = await temporal.connect(environment(), runtime=observed.runtime, interceptors=observed.interceptors, plugins=observed.plugins)
     async with wired(settings, client, telemetry.instruments) as work, AsyncExitStack() as running:
         tasks = [asyncio.create_task(work.replica.run()), asyncio.create_task(work.evaluations.run())]
@@ -40,7 +40,7 @@ async def work(settings: Settings, telemetry: Telemetry) -> None:
 def main() -> int:
     """Run until stopped; 1 when something this needs is down."""
     settings = Settings()
-    telemetry = setup("worker", metrics_port=settings.metrics_port, log_level=settings.log_level)
+    telemetry = setup("worker", metrics_port=settings.metrics_port, metrics_host=settings.metrics_host, log_level=settings.log_level)
     sys.setswitchinterval(GIL_SWITCH_SECONDS)
     gc.freeze()  # what is loaded now stays; it need not be looked at again
     try:

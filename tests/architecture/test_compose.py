@@ -34,7 +34,6 @@ def _variables(node: Any) -> list[tuple[str, str]]:
 
 
 def test_the_file_is_valid_by_the_compose_specification() -> None:
-    pytest.importorskip("check_jsonschema", reason="check-jsonschema brings the compose specification's schema")
     schema = resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
 
     jsonschema.validate(compose(), json.loads(schema.read_text()))

@@ -1,0 +1,83 @@
+"""The whole stack as `make up` runs it, in a directory of its own, for tests to look at and to break."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+STARTING = re.compile(r"(\S+) starting pid (\d+)")
+READY_WITHIN = 180.0
+STOPPED_WITHIN = 60.0
+
+
+class RunningStack:
+    """`make up` in a directory; its settings, and the processes by name."""
+
+    def __init__(self, state: Path, process: Process) -> None:
+        self.state = state
+        self.lines: list[str] = []
+        self.pids: dict[str, int] = {}
+        self._process = process
+        self._ready = asyncio.Event()
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self._process.stdout
+        async for raw in self._process.stdout:
+            line = raw.decode(errors="replace").rstrip()
+            self.lines.append(line)
+            if found := STARTING.search(line):
+                self.pids[found[1]] = int(found[2])
+            if " ready after " in line:
+                self._ready.set()
+
+    async def ready(self) -> None:
+        """Everything runs."""
+        waits = [asyncio.ensure_future(self._ready.wait()), self._reading]
+        await asyncio.wait(waits, timeout=READY_WITHIN, return_when=asyncio.FIRST_COMPLETED)
+        waits[0].cancel()
+        assert self._ready.is_set(), "\n".join(self.lines[-60:])
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What STATE/env says."""
+        lines = (self.state / "env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+    def kill(self, name: str) -> int:
+        """SIGKILL to what the process of this name runs as now; its process id."""
+        pid = self.pids[name]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    async def stop(self) -> None:
+        """As Ctrl-C does."""
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(self._process.wait(), STOPPED_WITHIN)
+        await self._reading
+
+
+@asynccontextmanager
+async def running_stack(state: Path, **environment: str) -> AsyncIterator[RunningStack]:
+    """The stack, ready; stopped at the end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "local",
+        "up",
+        stdout=PIPE,
+        stderr=STDOUT,
+        env={**os.environ, "CLOUDTRADER_STATE": str(state), **environment},
+    )
+    stack = RunningStack(state, process)
+    try:
+        await stack.ready()
+        yield stack
+    finally:
+        await stack.stop()
