@@ -1,0 +1,104 @@
+"""A tail shows every signal once, whatever the order in which transactions become visible."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID, uuid5
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.supabase.signals import RecordedSignal
+from cli.tail import OVERLAP, Tail
+from domain.market import Interval, Market
+from domain.screening import Match
+from domain.signals import Signal, SignalStatus
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+USER = UUID(int=1)
+
+
+def recorded(number: int, seconds: float) -> RecordedSignal:
+    match = Match(symbol=f"S{number}USDT", candle_index=1, candle_open_time=START, price=Decimal(1), change_percent=0.0, quote_volume=0.0)
+    signal = Signal(
+        id=uuid5(USER, str(number)),
+        trader_id=USER,
+        trader_version=1,
+        user_id=USER,
+        interval=Interval.M1,
+        market=Market.SIMULATED,
+        match=match,
+    )
+    return RecordedSignal(signal=signal, status=SignalStatus.NEW, recorded_at=START + timedelta(seconds=seconds), closed_at=None)
+
+
+class Table:
+    """Rows become visible when their transaction commits, later than the time they carry; queries answer as the store does."""
+
+    def __init__(self) -> None:
+        self.visible: list[RecordedSignal] = []
+
+    async def fetch(self, limit: int, after: datetime | None) -> list[RecordedSignal]:
+        found = [row for row in self.visible if after is None or row.recorded_at > after]
+        return sorted(found, key=lambda row: row.recorded_at, reverse=True)[:limit]
+
+
+def names(found: list[RecordedSignal]) -> list[str]:
+    return [row.signal.match.symbol for row in found]
+
+
+async def test_it_begins_with_the_last_few_and_goes_on_with_what_comes() -> None:
+    table = Table()
+    table.visible = [recorded(number, number) for number in range(5)]
+    tail = Tail(table.fetch)
+    assert ["S3USDT", "S4USDT"] == names(await tail.start(2))
+    assert [] == names(await tail.next())
+    table.visible.append(recorded(5, 5))
+    assert ["S5USDT"] == names(await tail.next())
+    assert [] == names(await tail.next())
+
+
+async def test_it_begins_further_back_where_little_came_lately() -> None:
+    table = Table()
+    table.visible = [recorded(0, 0), recorded(1, 1_000), recorded(2, 2_000)]
+    assert ["S0USDT", "S1USDT", "S2USDT"] == names(await Tail(table.fetch).start(3))
+
+
+async def test_a_signal_committed_after_a_later_one_is_not_lost() -> None:
+    table = Table()
+    tail = Tail(table.fetch)
+    assert [] == await tail.start(10)
+    table.visible.append(recorded(2, 20))
+    assert ["S2USDT"] == names(await tail.next())
+    table.visible.append(recorded(1, 20 - OVERLAP.total_seconds() + 1))
+    assert ["S1USDT"] == names(await tail.next())
+    assert [] == names(await tail.next())
+
+
+async def test_a_burst_greater_than_a_page_is_shown_whole_and_in_order() -> None:
+    table = Table()
+    table.visible = [recorded(0, 0)]
+    tail = Tail(table.fetch)
+    await tail.start(1)
+    burst = [recorded(number, 1 + number / 1_000) for number in range(1, 1_500)]
+    table.visible += burst
+    assert names(burst) == names(await tail.next())
+
+
+async def test_showing_nothing_at_first_still_skips_what_is_there() -> None:
+    table = Table()
+    table.visible = [recorded(0, 0)]
+    tail = Tail(table.fetch)
+    assert ([], []) == (await tail.start(0), await tail.next())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, int(OVERLAP.total_seconds()) - 1)), max_size=60), st.integers(0, 20))
+async def test_any_order_of_commits_shows_each_once(rows: list[tuple[int, int]], at_start: int) -> None:
+    """`rows`: the second a transaction began, and how long it took to commit."""
+    table, shown = Table(), []
+    tail = Tail(table.fetch)
+    signals = [(began + took, recorded(number, began)) for number, (began, took) in enumerate(rows)]
+    for second in range(at_start, 400, 7):
+        table.visible = [signal for committed, signal in signals if committed <= second]
+        shown += names(await (tail.start(10_000) if second == at_start else tail.next()))
+    assert sorted(names([signal for _, signal in signals])) == sorted(shown)
