@@ -1,7 +1,8 @@
 """Supabase's REST and Auth API on this machine: Supabase Lite in front of a PostgreSQL that is already running.
 
-    python -m local.supabase_lite --state DIR --port N --database-url URL
+    python -m local.supabase_lite --state DIR --port N [--database-url URL]
 
+Without --database-url, CLOUDTRADER_DATABASE_URL holds it: a password in a command line can be read by every user of the machine.
 DIR holds `keys.json` (API keys and the secret that signs tokens, made at the first start, readable by their owner only), Lite's project
 folder and its output. Lite reads the schema when it starts: `bootstrap_local` and the migrations come first.
 """
@@ -33,6 +34,7 @@ PACKAGES = Path(__file__).parent
 INSTALL_WITHIN = timedelta(minutes=5)
 READY_WITHIN = timedelta(seconds=60)
 OLDEST_NODE = 20
+DATABASE_URL = "CLOUDTRADER_DATABASE_URL"
 
 ROLES = """
 do $$
@@ -117,8 +119,8 @@ def run(state: Path, port: int, database_url: str) -> int:
 @contextlib.contextmanager
 def running(state: Path, port: int, database_url: str) -> Iterator[str]:
     """A server of our own for as long as the block lasts; gives its URL."""
-    command = [sys.executable, "-m", "local.supabase_lite", "--state", str(state), "--port", str(port), "--database-url", database_url]
-    process = subprocess.Popen(command, cwd=PACKAGES.parent)
+    command = [sys.executable, "-m", "local.supabase_lite", "--state", str(state), "--port", str(port)]
+    process = subprocess.Popen(command, cwd=PACKAGES.parent, env={**os.environ, DATABASE_URL: database_url})
     try:
         wait_until(lambda: is_ready(port), process, READY_WITHIN)
         yield f"http://127.0.0.1:{port}"
@@ -229,8 +231,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.supabase_lite", description="Supabase's API on 127.0.0.1 in the foreground.")
     parser.add_argument("--state", type=Path, required=True, help="folder for keys and project files")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--database-url", required=True, help="a PostgreSQL that is running and migrated")
+    parser.add_argument("--database-url", default=os.environ.get(DATABASE_URL), help=f"a running, migrated PostgreSQL; else {DATABASE_URL}")
     arguments = parser.parse_args()
+    if not arguments.database_url:
+        parser.error(f"give --database-url or set {DATABASE_URL}, which other users of this machine cannot read.")
     try:
         sys.exit(run(arguments.state.resolve(), arguments.port, arguments.database_url))
     except StartError as problem:
