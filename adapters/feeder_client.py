@@ -26,6 +26,7 @@ OPEN_TIMEOUT = 10.0
 SILENCE_LIMIT = 10.0
 """The feeder sends a heartbeat each second."""
 LONGEST_MESSAGE = 64 * 2**20
+BUFFERED_MESSAGES = 4
 FIRST_RETRY, LONGEST_RETRY = 0.5, 15.0
 
 
@@ -65,7 +66,7 @@ class MarketReplica:
         return timedelta(seconds=time.monotonic() - self._fresh_at)
 
     async def ready(self, timeout: timedelta) -> None:
-        """Return once the feeder's first snapshot is here. Raises UnavailableError after `timeout`."""
+        """Return once the feeder's first snapshot is here and has symbols; their histories may still be on the way. Raises UnavailableError after `timeout`."""
         try:
             async with asyncio.timeout(timeout.total_seconds()):
                 await self._ready.wait()
@@ -112,6 +113,7 @@ class MarketReplica:
             additional_headers=headers,
             compression=None,
             max_size=LONGEST_MESSAGE,
+            max_queue=BUFFERED_MESSAGES,
             open_timeout=OPEN_TIMEOUT,
             close_timeout=1,
             proxy=None,
@@ -138,9 +140,10 @@ class MarketReplica:
             case TickerSnapshot():
                 self.statistics.synchronisations += 1
                 self._failures = 0
-                self._ready.set()
-            case Candles(received_at=at_feeder) if at_feeder:
-                self.statistics.delays.append(time.time() - at_feeder)
+            case Candles(received_at=at_feeder, records=records) if at_feeder:
+                self.statistics.delays.extend([time.time() - at_feeder] * len(records))
+        if self.statistics.synchronisations and self.store.symbols:
+            self._ready.set()
         status = getattr(message, "status", None)
         if isinstance(status, Status):
             self._fresh_at = received_at - status.age / 1000

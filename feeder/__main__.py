@@ -21,6 +21,7 @@ def main(
     quote_asset: Annotated[str, typer.Option(envvar="FEEDER_QUOTE_ASSET", help="Symbols quoted in this asset are followed.")] = "USDT",
     host: Annotated[str, typer.Option(envvar="FEEDER_HOST", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="FEEDER_PORT", help="Port to listen on.")] = 8777,
+    client_queue_bytes: Annotated[int, typer.Option(envvar="FEEDER_CLIENT_QUEUE_BYTES", help="A client that lags more is cut.")] = 2**26,
 ) -> None:
     """Receive one exchange's market and hand it to the workers."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -34,6 +35,7 @@ def main(
         host=host,
         port=port,
         token=token,
+        client_queue_bytes=client_queue_bytes,
     )
     asyncio.run(_run_until_terminated(settings))
 

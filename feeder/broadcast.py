@@ -29,8 +29,6 @@ from feeder.statistics import FeederStatistics
 logger = logging.getLogger(__name__)
 
 ROWS_PER_CHUNK = 32
-QUEUE_LIMIT = 64 * 2**20
-"""Bytes that may wait for one client besides the chunk of the snapshot being sent."""
 
 
 class Client:
@@ -78,7 +76,10 @@ class Client:
 
 
 class Broadcast:
-    """Numbers what changed in the store and queues it for every client; snapshots are made part by part when a client is ready for one."""
+    """Numbers what changed in the store and queues it for every client; snapshots are made part by part when a client is ready for one.
+
+    `queue_limit` is how many bytes may wait for one client besides the part of the snapshot that is being sent.
+    """
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class Broadcast:
         statistics: FeederStatistics,
         status: Callable[[], Status],
         *,
-        queue_limit: int = QUEUE_LIMIT,
+        queue_limit: int,
     ) -> None:
         self.clients: set[Client] = set()
         self.epoch = str(uuid4())

@@ -45,7 +45,7 @@ class Feeder:
         self.statistics = FeederStatistics()
         self.store = CandleStore()
         self.intake = Intake(self.store, self.statistics)
-        self.broadcast = Broadcast(self.store, settings.market, self.statistics, self._status)
+        self.broadcast = Broadcast(self.store, settings.market, self.statistics, self._status, queue_limit=settings.client_queue_bytes)
         self._settings = settings
         self._repairs = RepairQueue(self.store)
         self._connections: list[ExchangeConnection] = []
@@ -56,8 +56,8 @@ class Feeder:
 
     async def run(self) -> None:
         """Listen, receive and hand on."""
-        server = await self._server.start(self._settings.host, self._settings.port)
-        async with server, BinanceRest(self._settings.rest_url) as rest, asyncio.TaskGroup() as group:
+        listening = self._server.listening(self._settings.host, self._settings.port)
+        async with listening, BinanceRest(self._settings.rest_url) as rest, asyncio.TaskGroup() as group:
             keep = partial(self._keep, group)
             keep("The universe", partial(self._follow_universe, rest, keep))
             keep("Forming candles", partial(_every, FORMING_SECONDS, self._publish_forming))

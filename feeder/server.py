@@ -3,10 +3,11 @@
 import asyncio
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 TRY_AGAIN_LATER = 1013
 CLOSE_SECONDS = 2.0
+LONGEST_REQUEST = 2**16
 
 Page = Callable[[], tuple[HTTPStatus, str, bytes]]
 """Answers an HTTP request with a status, a content type and a body."""
@@ -33,17 +35,26 @@ class MarketServer:
         self._expected = f"Bearer {token}".encode()
         self._pages = pages
 
-    async def start(self, host: str, port: int) -> Server:
-        """Listen; the caller closes what this returns."""
-        return await serve(
+    @asynccontextmanager
+    async def listening(self, host: str, port: int) -> AsyncIterator[None]:
+        """Serve while the block lasts."""
+        server = await serve(
             self._serve_client,
             host,
             port,
             process_request=self._answer,
             compression=None,
-            max_size=2**16,
+            max_size=LONGEST_REQUEST,
             close_timeout=CLOSE_SECONDS,
         )
+        try:
+            yield
+        finally:
+            # A client that does not read would hold up a polite close for ever.
+            for connection in server.connections:
+                connection.transport.abort()
+            server.close()
+            await server.wait_closed()
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         path = request.path.partition("?")[0]
@@ -60,15 +71,15 @@ class MarketServer:
 
     async def _serve_client(self, connection: ServerConnection) -> None:
         client = self._broadcast.join()
-        sending = asyncio.create_task(self._send(connection, client))
-        overflowing = asyncio.create_task(client.overflowed.wait())
+        ends = (self._send(connection, client), client.overflowed.wait(), connection.wait_closed())
+        tasks = [asyncio.ensure_future(end) for end in ends]
         try:
-            await asyncio.wait((sending, overflowing), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._broadcast.leave(client)
-            sending.cancel()
-            overflowing.cancel()
-            await asyncio.gather(sending, overflowing, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         if client.overflowed.is_set():
             await self._cut(connection)
 

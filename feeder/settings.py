@@ -7,7 +7,10 @@ from domain.market import Market
 
 @dataclass(frozen=True, kw_only=True)
 class FeederSettings:
-    """Where the market is, and where the feeder listens. `token` is the secret that clients show."""
+    """Where the market is, and where the feeder listens. `token` is the secret that clients show.
+
+    A client for which more than `client_queue_bytes` wait is cut.
+    """
 
     rest_url: str
     stream_url: str
@@ -16,3 +19,4 @@ class FeederSettings:
     host: str
     port: int
     token: str
+    client_queue_bytes: int = 64 * 2**20
