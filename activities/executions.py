@@ -5,7 +5,7 @@ import logging
 from datetime import timedelta
 
 from activities.ports import Evaluation, ExecutionLog
-from domain.errors import CloudtraderError
+from domain.errors import CloudtraderError, UnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -53,13 +53,23 @@ class GroupCommit:
             self._arrived.clear()
 
     async def _commit(self, group: list[Evaluation]) -> None:
+        """Until the database has them. A row that it refuses must not hold up the others: the group is halved until the row stands alone."""
+        try:
+            await self._append(group)
+        except CloudtraderError as error:
+            if len(group) == 1:
+                logger.error("an evaluation was refused and is lost", extra={"trader_id": str(group[0].trader_id), "error": str(error)})
+                return
+            middle = len(group) // 2
+            await self._commit(group[:middle])
+            await self._commit(group[middle:])
+
+    async def _append(self, group: list[Evaluation]) -> None:
         delay = RETRY_FIRST
         while True:
             try:
-                await self._log.append(group)
-            except CloudtraderError as error:
+                return await self._log.append(group)
+            except UnavailableError as error:
                 logger.warning("evaluations not committed, trying again", extra={"rows": len(group), "error": str(error)})
                 await asyncio.sleep(delay.total_seconds())
                 delay = min(delay * 2, RETRY_MOST)
-            else:
-                return

@@ -59,6 +59,7 @@ class InstanceWorkflow:
             queue=ids.MARKET_QUEUE,
         )
         self._require_room(request.trader_id, loaded)  # another deployment may have taken the last place meanwhile
+        await workflow.wait_condition(lambda: self._saved is not None)  # a trader's evaluations refer to the instance's row
         before = self.state.traders.get(str(request.trader_id))
         self._set(request.trader_id, before or TraderStatus.STARTING)
         try:

@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 STARTING = re.compile(r"(\S+) starting pid (\d+)")
 READY_WITHIN = 180.0
@@ -64,8 +65,15 @@ class RunningStack:
 
 
 @asynccontextmanager
-async def running_stack(state: Path, **environment: str) -> AsyncIterator[RunningStack]:
-    """The stack, ready; stopped at the end."""
+async def running_stack(**environment: str) -> AsyncIterator[RunningStack]:
+    """The stack, ready; stopped at the end. Its folder is not pytest's own, which PostgreSQL's user may not enter."""
+    with TemporaryDirectory(prefix="cloudtrader-test-", ignore_cleanup_errors=True) as folder:
+        async with _running_in(Path(folder).resolve() / "state", environment) as stack:
+            yield stack
+
+
+@asynccontextmanager
+async def _running_in(state: Path, environment: dict[str, str]) -> AsyncIterator[RunningStack]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

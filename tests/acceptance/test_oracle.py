@@ -1,6 +1,7 @@
 """The signals of a real crash, replayed through the whole stack while its processes are killed, are exactly those an oracle finds."""
 
 import asyncio
+import json
 from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -40,9 +41,9 @@ pytestmark = [
 ]
 
 
-async def test_killed_and_restarted_traders_find_every_signal_once(tmp_path: Path) -> None:
+async def test_killed_and_restarted_traders_find_every_signal_once() -> None:
     environment = {"MARKET": f"replay:{FILE}", "MARKET_SPEED": str(SPEED), "MARKET_START": START, "MARKET_HOLD": "1"}
-    async with running_stack(tmp_path / "state", **environment) as stack, _Backend(stack) as backend:
+    async with running_stack(**environment) as stack, _Backend(stack) as backend:
         traders = {oracle.name: await backend.deploy(oracle.name, oracle.code, oracle.interval) for oracle in TRADERS}
         baselines = {name: await backend.baseline_of(trader_id) for name, trader_id in traders.items()}
         await backend.control("start")
@@ -143,7 +144,8 @@ class _Backend:
         await asyncio.sleep(3)  # what was found last is being recorded
 
     def _evaluations(self, trader_id: UUID):
-        return self._database.table("cloud_execution_logs").select("candle_open_time").eq("trader_id", str(trader_id))
+        rows = self._database.table("cloud_execution_logs").select("candle_open_time")
+        return rows.eq("trader_id", str(trader_id)).eq("outcome", "evaluated")
 
     async def signal_rows(self, traders: dict[str, UUID]) -> list[tuple[str, dict]]:
         rows: list[tuple[str, dict]] = []
@@ -168,6 +170,4 @@ def _time(text: str) -> datetime:
 
 
 def _port_of(stack: RunningStack) -> int:
-    import json
-
     return json.loads((stack.state / "ports.json").read_text())["exchange"]
