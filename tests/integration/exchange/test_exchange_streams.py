@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket as sockets
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from local.exchange import session
 from local.exchange.recorded import RecordedMarket
 from tests.integration.exchange.conftest import START
 
@@ -17,6 +19,10 @@ REAL = Path(__file__).parents[4] / "shared" / "data" / "klines" / "1m_94usdt_202
 INTERVALS = ("1m", "5m", "15m", "1h", "4h", "1d")
 WIDTHS = dict(zip(INTERVALS, (60_000, 300_000, 900_000, 3_600_000, 14_400_000, 86_400_000), strict=True))
 PATIENCE = 20
+HANDSHAKE = (
+    b"GET /ws/%s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 
 
 @asynccontextmanager
@@ -111,6 +117,25 @@ async def test_more_than_five_frames_a_second_close_the_connection(running, kind
             await collected(socket, asyncio.create_task(asyncio.sleep(PATIENCE)))
 
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "Too many requests")
+
+
+async def test_a_client_that_does_not_read_is_disconnected_and_others_go_on(running, market, monkeypatch):
+    monkeypatch.setattr(session, "_LARGEST_BACKLOG", 100_000)
+    streams = "/".join(f"{listing.symbol.lower()}@kline_1m" for listing in market.listings[:60])
+    async with running(speed=3_600) as (exchange, client), listening(exchange, "/ws/btcusdt@kline_1m") as reading:
+        with sockets.socket() as silent:
+            silent.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)
+            silent.connect(("127.0.0.1", int(exchange.address.rpartition(":")[2])))
+            silent.sendall(HANDSHAKE % streams.encode())
+            await client.post("/control/start")
+            counts = [(await client.get("/control/status")).json()["streams"]]
+            async with asyncio.timeout(PATIENCE):
+                while counts[-1] != 1:
+                    await received(reading)
+                    counts.append((await client.get("/control/status")).json()["streams"])
+        frame = await received(reading)
+
+    assert (60, "BTCUSDT") == (max(counts), frame["s"])
 
 
 async def test_a_stopping_exchange_says_so(running):
