@@ -64,7 +64,7 @@ def _golden_cross(history: History) -> np.ndarray:
 
 def _squeeze_break(history: History) -> np.ndarray:
     base, quarter = history("1m"), history("15m")
-    upper, _, lower = talib.BBANDS(base["close"], 20, 2.0, 2.0)
+    _, _, lower = talib.BBANDS(base["close"], 20, 2.0, 2.0)
     strength = talib.ADX(quarter["high"], quarter["low"], quarter["close"], 14)
     strong = _seen_from("1m", "15m", base["open_time"], quarter["open_time"], strength) > 20
     return (base["close"] < lower) & strong

@@ -1,6 +1,7 @@
 """The whole stack as `make up` runs it, in a directory of its own, for tests to look at and to break."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -50,6 +51,10 @@ class RunningStack:
         lines = (self.state / "env").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
+    def port(self, name: str) -> int:
+        """Where the process of this name listens."""
+        return int(json.loads((self.state / "ports.json").read_text())[name])
+
     def kill(self, name: str) -> int:
         """SIGKILL to what the process of this name runs as now; its process id."""
         pid = self.pids[name]
@@ -68,7 +73,7 @@ class RunningStack:
 async def running_stack(**environment: str) -> AsyncIterator[RunningStack]:
     """The stack, ready; stopped at the end. Its folder is not pytest's own, which PostgreSQL's user may not enter."""
     with TemporaryDirectory(prefix="cloudtrader-test-", ignore_cleanup_errors=True) as folder:
-        async with _running_in(Path(folder).resolve() / "state", environment) as stack:
+        async with _running_in(Path(folder, "state"), environment) as stack:
             yield stack
 
 

@@ -1,7 +1,6 @@
 """The signals of a real crash, replayed through the whole stack while its processes are killed, are exactly those an oracle finds."""
 
 import asyncio
-import json
 from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -89,7 +88,7 @@ class _Backend:
 
     def __init__(self, stack: RunningStack) -> None:
         self._settings = stack.settings
-        self._exchange = httpx.AsyncClient(base_url=f"http://127.0.0.1:{_port_of(stack)}", timeout=10)
+        self._exchange = httpx.AsyncClient(base_url=f"http://127.0.0.1:{stack.port('exchange')}", timeout=10)
 
     async def __aenter__(self) -> "_Backend":
         settings = Settings(
@@ -167,7 +166,3 @@ class _Backend:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text.replace(" ", "T") + (":00" if text[-3] in "+-" else ""))
-
-
-def _port_of(stack: RunningStack) -> int:
-    return json.loads((stack.state / "ports.json").read_text())["exchange"]
