@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import re
 import signal
 import sys
@@ -12,9 +13,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from local.supervisor import state_directory
+from local.supervisor.stack import MAX_WORKERS, usual_ports
+
 STARTING = re.compile(r"(\S+) starting pid (\d+)")
 READY_WITHIN = 180.0
 STOPPED_WITHIN = 60.0
+OWN_PORTS = range(20_000, 32_000)
+"""Below those that the kernel gives to connections."""
 
 
 class RunningStack:
@@ -73,8 +79,17 @@ class RunningStack:
 async def running_stack(**environment: str) -> AsyncIterator[RunningStack]:
     """The stack, ready; stopped at the end. Its folder is not pytest's own, which PostgreSQL's user may not enter."""
     with TemporaryDirectory(prefix="cloudtrader-test-", ignore_cleanup_errors=True) as folder:
-        async with _running_in(Path(folder, "state"), environment) as stack:
+        state = Path(folder, "state")
+        _use_ports_of_its_own(state)
+        async with _running_in(state, environment) as stack:
             yield stack
+
+
+def _use_ports_of_its_own(state: Path) -> None:
+    """As if an earlier start had used them: several stacks may start at the same moment."""
+    state_directory.prepare(state)
+    names = usual_ports(workers=MAX_WORKERS)
+    (state / "ports.json").write_text(json.dumps(dict(zip(names, random.sample(OWN_PORTS, len(names)), strict=True))))
 
 
 @asynccontextmanager
