@@ -122,7 +122,7 @@ class Feeder:
                 self.statistics.rest_failures += 1
                 logger.warning("Could not repair %s of %s: %s", repair.interval, self.store.symbols[repair.row], error)
             finally:
-                self._repairs.done(repair, asked_at)
+                self._repairs.done(repair)
 
     async def _fetch(self, rest: BinanceRest, repair: Repair, asked_at: int) -> None:
         code, row, interval = repair

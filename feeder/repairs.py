@@ -14,6 +14,8 @@ from domain.market import Interval
 
 GRACE_MILLISECONDS = 5_000
 """How long after its close (market time) a candle may be missing before REST is asked."""
+TRANSIT_SECONDS = 1.0
+"""Wall-clock time a candle gets to arrive by the stream after the grace: a market that runs sixty times faster has no faster network."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 
 
@@ -37,6 +39,13 @@ def candles_needed(frame: IntervalCandles, row: int, as_of: int) -> int:
     return MAX_KLINES if frame.begin[row] < 0 else min(MAX_KLINES, as_of // frame.interval.milliseconds - known_through + 2)
 
 
+class Wait(NamedTuple):
+    """How often a repair was tried, and when (monotonic seconds) it may be tried next."""
+
+    attempts: int
+    until: float
+
+
 class RepairQueue:
     """Rows to repair, shortest interval first. A row that stays behind is tried again after a pause that doubles up to a minute."""
 
@@ -44,9 +53,8 @@ class RepairQueue:
         self._store = store
         self._clock = clock
         self._queue = asyncio.PriorityQueue[Repair]()
-        self._known: set[Repair] = set()
-        self._attempts: dict[Repair, int] = {}
-        self._not_before: dict[Repair, float] = {}
+        self._queued_or_taken: set[Repair] = set()
+        self._waits: dict[Repair, Wait] = {}
 
     def __len__(self) -> int:
         return self._queue.qsize()
@@ -54,23 +62,27 @@ class RepairQueue:
     def scan(self, as_of: int) -> None:
         """Queue every row that is behind, is not queued or being repaired, and whose pause is over."""
         now = self._clock()
-        for interval, frame in self._store.frames.items():
-            for row in rows_behind(frame, as_of):
-                repair = Repair(INTERVAL_CODES[interval], int(row), interval)
-                if repair not in self._known and self._not_before.get(repair, 0.0) <= now:
-                    self._known.add(repair)
-                    self._queue.put_nowait(repair)
+        behind = {
+            Repair(INTERVAL_CODES[interval], row, interval)
+            for interval, frame in self._store.frames.items()
+            for row in rows_behind(frame, as_of).tolist()
+        }
+        self._waits = {repair: wait for repair, wait in self._waits.items() if repair in behind}
+        for repair in behind - self._queued_or_taken:
+            if self._waits.setdefault(repair, self._first_wait(repair, now)).until <= now:
+                self._queued_or_taken.add(repair)
+                self._queue.put_nowait(repair)
 
     async def take(self) -> Repair:
         """The most wanted repair, once there is one. The caller says when it is `done`."""
         return await self._queue.get()
 
-    def done(self, repair: Repair, as_of: int) -> None:
-        """The repair was tried, when `as_of` was that."""
-        self._known.discard(repair)
-        if repair.row not in rows_behind(self._store.frame(repair.interval), as_of):
-            self._attempts.pop(repair, None)
-            self._not_before.pop(repair, None)
-            return
-        attempts = self._attempts[repair] = self._attempts.get(repair, 0) + 1
-        self._not_before[repair] = self._clock() + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 10))
+    def done(self, repair: Repair) -> None:
+        """The repair was tried, with or without success."""
+        self._queued_or_taken.discard(repair)
+        attempts = self._waits[repair].attempts + 1 if repair in self._waits else 1
+        self._waits[repair] = Wait(attempts, self._clock() + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 10)))
+
+    def _first_wait(self, repair: Repair, now: float) -> Wait:
+        is_known = self._store.frame(repair.interval).begin[repair.row] >= 0
+        return Wait(0, now + TRANSIT_SECONDS if is_known else now)

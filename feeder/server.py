@@ -64,7 +64,7 @@ class MarketServer:
             return Response(status.value, status.phrase, headers, body)
         if path != PATH:
             return connection.respond(HTTPStatus.NOT_FOUND, f"There are {PATH} and {', '.join(self._pages)}.\n")
-        shown = request.headers.get("Authorization", "").encode()
+        shown = request.headers.get("Authorization", "").encode(errors="surrogateescape")
         if not hmac.compare_digest(shown, self._expected):
             return connection.respond(HTTPStatus.UNAUTHORIZED, "Show the feeder's token as 'Authorization: Bearer <token>'.\n")
         return None

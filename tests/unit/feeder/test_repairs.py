@@ -100,18 +100,36 @@ async def test_a_row_that_stays_behind_is_tried_again_ever_more_rarely(store):
         queue.scan(FIRST * MINUTE)
         if len(queue):
             tried.append(second)
-            queue.done(await queue.take(), FIRST * MINUTE)
+            queue.done(await queue.take())
     assert tried == [0, 1, 3, 7, 15, 31, 63, 123, 183]
 
 
-async def test_a_repaired_row_is_asked_for_at_once_when_it_falls_behind_again(store):
-    queue = RepairQueue(store, Clock())
+async def test_a_candle_that_is_only_late_gets_a_second_to_arrive_and_then_needs_no_repair(store):
+    clock = Clock()
+    queue = RepairQueue(store, clock)
+    complete_all(store)
+    late = (FIRST + 1) * MINUTE + 5_000
+    queue.scan(late)
+    clock.now = 0.9
+    queue.scan(late)
+    assert len(queue) == 0
+    close(store, 0, FIRST)
+    clock.now = 1.0
+    queue.scan(late)
+    assert [(await queue.take()).row for _ in range(len(queue))] == [1]
+
+
+async def test_a_repaired_row_that_falls_behind_again_is_not_made_to_wait_for_its_earlier_attempts(store):
+    clock = Clock()
+    queue = RepairQueue(store, clock)
     complete_all(store)
     begin(store, 0, -1)
-    queue.scan(FIRST * MINUTE)
-    repair = await queue.take()
-    queue.done(repair, FIRST * MINUTE)
+    for second in (0, 1, 3, 7):
+        clock.now = float(second)
+        queue.scan(FIRST * MINUTE)
+        queue.done(await queue.take())
     begin(store, 0, FIRST - 1)
-    queue.done(repair, FIRST * MINUTE)
-    queue.scan((FIRST + 1) * MINUTE + 5_000)
-    assert {repair} < {await queue.take() for _ in range(2)}
+    queue.scan(FIRST * MINUTE)
+    begin(store, 0, -1)
+    queue.scan(FIRST * MINUTE)
+    assert len(queue) == 1
