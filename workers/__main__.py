@@ -27,14 +27,17 @@ async def work(settings: Settings, telemetry: Telemetry) -> None:
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     observed = setup_temporal(telemetry, metrics_port=settings.temporal_metrics_port, metrics_host=settings.metrics_host)
     client = await temporal.connect(environment(), runtime=observed.runtime, interceptors=observed.interceptors, plugins=observed.plugins)
-    async with wired(settings, client, telemetry.instruments) as work, AsyncExitStack() as running:
-        tasks = [asyncio.create_task(work.replica.run()), asyncio.create_task(work.evaluations.run())]
+    async with wired(settings, client, telemetry.instruments) as process, AsyncExitStack() as running:
+        tasks = [asyncio.create_task(beside) for beside in process.beside]
         running.callback(lambda: [task.cancel() for task in tasks])
-        for worker in work.workers:
+        for worker in process.workers:
             await running.enter_async_context(worker)
-        logger.info("polling", extra={"queues": [worker.task_queue for worker in work.workers]})
+        logger.info("polling", extra={"queues": [worker.task_queue for worker in process.workers]})
         await asyncio.wait([asyncio.create_task(stop.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED)
         logger.info("handing over")
+    for task in tasks:
+        if task.done() and not task.cancelled():
+            task.result()  # none of them ends by itself: what it raised ends the process, and the supervisor starts another
 
 
 def main() -> int:

@@ -1,9 +1,10 @@
 """The one place where activities meet the adapters they need."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -27,6 +28,7 @@ from workers.launcher import TemporalTraderLauncher
 from workers.registry import market_activities, store_activities
 from workers.runner import market_worker, traders_worker
 from workers.screen import ReplicaScreens
+from workers.upkeep import keep_execution_days
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,7 @@ class Wired:
     """The workers of one process, and what must run beside them."""
 
     workers: list[Worker]
-    replica: MarketReplica
-    evaluations: GroupCommit
+    beside: list[Coroutine[Any, Any, None]]
 
 
 @asynccontextmanager
@@ -43,7 +44,8 @@ async def wired(settings: Settings, client: Client, instruments: Instruments) ->
     """Connect the adapters to the activities; on leaving, close what was opened."""
     async with connect(settings.supabase_url, settings.supabase_secret_key.get_secret_value()) as database:
         replica = MarketReplica(settings.feeder_url, settings.feeder_token.get_secret_value())
-        evaluations = GroupCommit(SupabaseExecutionLog(database))
+        log = SupabaseExecutionLog(database)
+        evaluations = GroupCommit(log)
         instruments.observe_data_age(lambda: replica.age() if replica.as_of else None)
         instruments.observe_execution_rows(lambda: evaluations.waiting)
         screening = ScreeningActivities(ReplicaScreens(replica, Evaluator()), evaluations, _measured(instruments))
@@ -54,7 +56,7 @@ async def wired(settings: Settings, client: Client, instruments: Instruments) ->
             market_worker(client, market_activities(screening), max_windows=settings.max_windows),
         ]
         try:
-            yield Wired(workers, replica, evaluations)
+            yield Wired(workers, [replica.run(), evaluations.run(), keep_execution_days(log)])
         finally:
             replica.close()
 
