@@ -62,10 +62,10 @@ async def tail(
         with suppress(asyncio.CancelledError):
             while follow:
                 await asyncio.sleep(POLL_SECONDS)
-                _print(await _patiently(place), as_json=as_json)
+                _print(await next_patiently(place), as_json=as_json)
 
 
-async def _patiently(place: Tail) -> list[RecordedSignal]:
+async def next_patiently(place: Tail) -> list[RecordedSignal]:
     """What has come, also across an outage of the database: nothing is lost by it."""
     said = False
     while True:

@@ -1,6 +1,9 @@
 """Every way a command can end has its exit code and one clear line; none ends in a traceback."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,3 +137,12 @@ def test_doctor_says_of_each_thing_what_to_do_and_ends_with_3(run: Run) -> None:
 
 def test_symbols_are_upper_case_and_each_once() -> None:
     assert ("BTCUSDT", "ETHUSDT") == to_symbols(" btcusdt,ETHUSDT,,BTCUSDT ")
+
+
+def test_a_process_of_its_own_ends_with_the_same_code_and_prints_everything(run: Run, good_filter: Path) -> None:
+    command = (sys.executable, "-m", "cli", "filter", "check", good_filter.name)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    good = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    assert (0, "good.filter is a good filter.\n", "") == (good.returncode, good.stdout, good.stderr)
+    good_filter.write_text("match = 1\n")
+    assert 1 == subprocess.run(command, capture_output=True, check=False, timeout=60, env=environment).returncode

@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid5
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.supabase.signals import RecordedSignal
+from cli import signals
 from cli.tail import OVERLAP, Tail
+from domain.errors import UnavailableError
 from domain.market import Interval, Market
 from domain.screening import Match
 from domain.signals import Signal, SignalStatus
@@ -91,14 +94,32 @@ async def test_showing_nothing_at_first_still_skips_what_is_there() -> None:
     assert ([], []) == (await tail.start(0), await tail.next())
 
 
+async def test_an_outage_of_the_database_is_waited_out_and_said_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(signals, "POLL_SECONDS", 0.001)
+    table, failures = Table(), iter([True, True, True])
+
+    async def fetch(limit: int, after: datetime | None) -> list[RecordedSignal]:
+        if table.visible and next(failures, False):
+            raise UnavailableError("Supabase does not answer.")
+        return await table.fetch(limit, after)
+
+    tail = Tail(fetch)
+    await tail.start(1)
+    table.visible = [recorded(0, 0)]
+    assert ["S0USDT"] == names(await signals.next_patiently(tail))
+    assert ["waiting: Supabase does not answer."] == capsys.readouterr().err.splitlines()
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, int(OVERLAP.total_seconds()) - 1)), max_size=60), st.integers(0, 20))
 async def test_any_order_of_commits_shows_each_once(rows: list[tuple[int, int]], at_start: int) -> None:
     """`rows`: the second a transaction began, and how long it took to commit."""
-    table, shown = Table(), []
+    table, shown = Table(), list[str]()
     tail = Tail(table.fetch)
-    signals = [(began + took, recorded(number, began)) for number, (began, took) in enumerate(rows)]
+    committing = [(began + took, recorded(number, began)) for number, (began, took) in enumerate(rows)]
     for second in range(at_start, 400, 7):
-        table.visible = [signal for committed, signal in signals if committed <= second]
+        table.visible = [signal for committed, signal in committing if committed <= second]
         shown += names(await (tail.start(10_000) if second == at_start else tail.next()))
-    assert sorted(names([signal for _, signal in signals])) == sorted(shown)
+    assert sorted(names([signal for _, signal in committing])) == sorted(shown)
