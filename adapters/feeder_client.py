@@ -66,7 +66,7 @@ class MarketReplica:
         return timedelta(seconds=time.monotonic() - self._fresh_at)
 
     async def ready(self, timeout: timedelta) -> None:
-        """Return once the feeder's first snapshot is here and has symbols; their histories may still be on the way. Raises UnavailableError after `timeout`."""
+        """Return once a snapshot with symbols is here; histories may still be on the way. Raises UnavailableError after `timeout`."""
         try:
             async with asyncio.timeout(timeout.total_seconds()):
                 await self._ready.wait()

@@ -29,6 +29,14 @@ async def keep_running(name: str, work: Callable[[], Awaitable[object]], statist
             logger.warning("%s ended: %s: %s", name, type(error).__name__, error)
         except Exception:
             logger.exception("%s failed", name)
+        _raise_if_cancelled()
         statistics.task_restarts += 1
         failures = 1 if time.monotonic() - started > HEALTHY_AFTER else failures + 1
         await asyncio.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10))))
+
+
+def _raise_if_cancelled() -> None:
+    # A task group whose child fails in the moment of its cancellation reports the failure and drops the cancellation.
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
