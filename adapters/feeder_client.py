@@ -77,6 +77,10 @@ class MarketReplica:
         """A number that grows whenever closed candles of this interval have settled. Take it before looking at the store."""
         return self._settlements[interval].number
 
+    def settling(self, interval: Interval) -> int | None:
+        """Index of the candle of this interval that is arriving now: some symbols have it, others will within the next two seconds."""
+        return self._settlements[interval].settling
+
     async def changed(self, interval: Interval, since: int | None = None) -> int:
         """Return `settled(interval)` once it exceeds `since`, by default its present value.
 

@@ -20,6 +20,11 @@ class Settlement:
         self._event = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def settling(self) -> int | None:
+        """Index of the candle that is arriving and has not settled yet."""
+        return self._newest if self._is_new_candle else None
+
     def arrived(self, newest: int, *, missing: int) -> None:
         """Closed candles arrived: `newest` is the newest index, `missing` how many symbols had its predecessor but lack it."""
         if newest != self._newest:

@@ -36,6 +36,8 @@ class Found:
     dropped: int = 0
     candles: int = 0
     missed: int = 0
+    waiting_for: int = 0
+    """Symbols whose history is being restored, for which everything waits."""
     newest: int | None = None
     processed: int = 0
     not_ready: int = 0
@@ -49,9 +51,22 @@ def evaluate_newly_closed(
     watched: Watched,
     progress: Progress,
     as_of_ms: int,
+    *,
+    settling: int | None = None,
+    is_restoring: bool = False,
 ) -> Found:
-    """All candles after `progress` that can be evaluated, oldest first, each symbol as far as its own candles reach."""
+    """All candles after `progress` that can be evaluated, oldest first, each symbol as far as its own candles reach.
+
+    Left for later: candle `settling`, which only some symbols have yet; and everything while the replica `is_restoring` the history of
+    symbols that were evaluated before. So a candle is evaluated for all symbols together, and the limit on its matches does not depend
+    on the order in which they arrive.
+    """
     through = evaluator.evaluable_through(compiled, snapshot)[watched.rows]
+    lost = int(np.count_nonzero(through < 0))
+    if is_restoring and lost and progress.evaluated is not None:
+        return Found(progress=progress, waiting_for=lost)
+    if settling is not None:
+        through = np.minimum(through, settling - 1)
     newest = int(through.max(initial=-1))
     if newest < 0:
         return Found(progress=progress)

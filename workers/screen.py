@@ -21,6 +21,8 @@ from filters.expression import CompiledFilter, compile_filter
 from workers.newly_closed import Found, Watched, evaluate_newly_closed, match_of
 
 COMPILED_FILTERS_KEPT = 10_000
+RESTORED_WITHIN = timedelta(seconds=60)
+"""Symbols whose history is not back after this no longer hold up the others."""
 
 
 class ReplicaScreens:
@@ -29,13 +31,14 @@ class ReplicaScreens:
     def __init__(self, replica: MarketReplica, evaluator: Evaluator) -> None:
         self._replica = replica
         self._evaluator = evaluator
+        self._restoration = Restoration(replica)
 
     async def open(self, request: ScreenRequest) -> "ReplicaScreen":
         """Compile the filter and find the symbols, or say what is wrong with them."""
         if self._replica.as_of is None or self._replica.market is None:
             raise UnavailableError("No market data has arrived yet. It comes with the feeder; `cloudtrader market status` shows it.")
         compiled = await asyncio.get_running_loop().run_in_executor(self._replica.thread, self._prepare, request)
-        return ReplicaScreen(self._replica, self._evaluator, compiled, request)
+        return ReplicaScreen(self._replica, self._evaluator, self._restoration, compiled, request)
 
     def _prepare(self, request: ScreenRequest) -> CompiledFilter:
         self._refuse_unknown_symbols(request.settings.symbols)
@@ -53,12 +56,35 @@ def _compiled(spec: FilterSpec) -> CompiledFilter:
     return compile_filter(spec)
 
 
+class Restoration:
+    """After the replica met a feeder anew, the histories that a restarted feeder still fetches come back one by one."""
+
+    def __init__(self, replica: MarketReplica) -> None:
+        self._replica = replica
+        self._synchronisation = 0
+        self._since = 0.0
+
+    def is_going_on(self) -> bool:
+        """Whether the newest snapshot came less than RESTORED_WITHIN ago."""
+        if self._replica.statistics.synchronisations != self._synchronisation:
+            self._synchronisation, self._since = self._replica.statistics.synchronisations, time.monotonic()
+        return time.monotonic() - self._since < RESTORED_WITHIN.total_seconds()
+
+
 class ReplicaScreen:
     """One trader's filter over the replica."""
 
-    def __init__(self, replica: MarketReplica, evaluator: Evaluator, compiled: CompiledFilter, request: ScreenRequest) -> None:
+    def __init__(
+        self,
+        replica: MarketReplica,
+        evaluator: Evaluator,
+        restoration: "Restoration",
+        compiled: CompiledFilter,
+        request: ScreenRequest,
+    ) -> None:
         self._replica = replica
         self._evaluator = evaluator
+        self._restoration = restoration
         self._compiled = compiled
         self._request = request
         self._watched: Watched | None = None
@@ -97,7 +123,16 @@ class ReplicaScreen:
         freshness = self.freshness()
         snapshot = self._replica.store
         as_of_ms = epoch_milliseconds(freshness.as_of) if freshness.as_of else 0
-        found = evaluate_newly_closed(self._evaluator, self._compiled, snapshot, self._rows(), progress, as_of_ms)
+        found = evaluate_newly_closed(
+            self._evaluator,
+            self._compiled,
+            snapshot,
+            self._rows(),
+            progress,
+            as_of_ms,
+            settling=self._replica.settling(self._compiled.interval),
+            is_restoring=self._restoration.is_going_on(),
+        )
         return self._result(found, freshness, stale=found.candles == 0 and self._is_stale(freshness))
 
     def _look_at_forming(self, progress: Progress) -> TickResult:
