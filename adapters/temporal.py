@@ -27,6 +27,5 @@ async def connect(
     try:
         return await Client.connect(**config, data_converter=data_converter, runtime=runtime, interceptors=interceptors, plugins=plugins)
     except (RPCError, RuntimeError) as error:
-        raise UnavailableError(
-            f"Temporal does not answer at {config['target_host']}. Start it with `make up`, or set TEMPORAL_ADDRESS. ({error})"
-        ) from error
+        address = config["target_host"]
+        raise UnavailableError(f"Temporal does not answer at {address}. Start it with `make up`, or set TEMPORAL_ADDRESS.") from error

@@ -156,17 +156,7 @@ class Deployments:
             return await asked.result()
 
     async def _hand_over(self, trader: Trader) -> None:
-        config = TraderConfig(
-            trader_id=trader.id,
-            user_id=trader.user_id,
-            instance_id=instance_id_of(trader.user_id),
-            name=trader.name,
-            version=trader.version,
-            mode=trader.mode,
-            tier=trader.tier,
-            settings=trader.settings,
-            limits=LIMITS[trader.tier],
-        )
+        config = TraderConfig.of(trader, instance_id_of(trader.user_id), LIMITS[trader.tier])
         try:
             async with _answered():
                 asked: WorkflowUpdateHandle[int] = await (await self._handle(trader.id)).start_update(

@@ -24,7 +24,7 @@ class TemporalTraderLauncher:
 
     async def start(self, trader: Trader, instance_id: UUID, limits: TierLimits) -> None:
         """Start the trader's workflow; where it runs already, hand it the stored version."""
-        config = config_of(trader, instance_id, limits)
+        config = TraderConfig.of(trader, instance_id, limits)
         try:
             await self._client.start_workflow(
                 TraderWorkflow.run,
@@ -46,7 +46,7 @@ class TemporalTraderLauncher:
     async def _hand_over(self, config: TraderConfig) -> None:
         handle = self._client.get_workflow_handle_for(TraderWorkflow.run, ids.trader_workflow_id(config.trader_id))
         try:
-            await handle.execute_update("update_config", config, result_type=int, id=f"version-{config.version}")
+            await handle.execute_update("update_config", config, result_type=int)
         except WorkflowUpdateFailedError as error:
             message = error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
             raise RefusedError(message) from error
@@ -62,21 +62,6 @@ class TemporalTraderLauncher:
                 return False
             raise UnavailableError(f"Temporal did not take the message: {error.message}") from error
         return True
-
-
-def config_of(trader: Trader, instance_id: UUID, limits: TierLimits) -> TraderConfig:
-    """The stored trader as its workflow takes it."""
-    return TraderConfig(
-        trader_id=trader.id,
-        user_id=trader.user_id,
-        instance_id=instance_id,
-        name=trader.name,
-        version=trader.version,
-        mode=trader.mode,
-        tier=trader.tier,
-        settings=trader.settings,
-        limits=limits,
-    )
 
 
 def _search_attributes(config: TraderConfig) -> TypedSearchAttributes:

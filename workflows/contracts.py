@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Self
 from uuid import UUID
 
 from domain.market import Interval
 from domain.screening import Progress
 from domain.tiers import Tier, TierLimits
-from domain.traders import InstanceStatus, Mode, TraderSettings, TraderStatus
+from domain.traders import InstanceStatus, Mode, Trader, TraderSettings, TraderStatus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,21 @@ class TraderConfig:
     tier: Tier
     settings: TraderSettings
     limits: TierLimits
+
+    @classmethod
+    def of(cls, trader: Trader, instance_id: UUID, limits: TierLimits) -> Self:
+        """The stored trader as its workflow takes it."""
+        return cls(
+            trader_id=trader.id,
+            user_id=trader.user_id,
+            instance_id=instance_id,
+            name=trader.name,
+            version=trader.version,
+            mode=trader.mode,
+            tier=trader.tier,
+            settings=trader.settings,
+            limits=limits,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -159,7 +159,8 @@ class TraderWorkflow:
         except ActivityError as error:
             if workflow.cancellation_reason() is not None:
                 raise
-            if self._generation == generation:
+            # A window we ended ourselves says it was canceled; what it had seen is looked at again.
+            if self._generation == generation and not is_cancelled_exception(error):
                 self._become(TraderStatus.ERROR, message_of(error))
         finally:
             self._window = None
