@@ -53,7 +53,7 @@ class GroupCommit:
             self._arrived.clear()
 
     async def _commit(self, group: list[Evaluation]) -> None:
-        """Until the database has them. A row that it refuses must not hold up the others: the group is halved until the row stands alone."""
+        """Until the database has them. A row that it refuses holds up no other: the group is halved until that row stands alone."""
         try:
             await self._append(group)
         except CloudtraderError as error:
