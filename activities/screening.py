@@ -212,7 +212,8 @@ class _Window:
         self._progress = result.progress
         if self._is_worth_a_row(result):
             self._committed = self._evaluations.add(self._row(result, started))
-            self._committed.add_done_callback(self._advance(result.progress))
+            if not self._reportable(result):  # a retry must find again what was not yet reported
+                self._committed.add_done_callback(self._advance(result.progress))
         elif self._committed is None or self._committed.done():
             self.committed_progress = result.progress
         return result
@@ -228,11 +229,14 @@ class _Window:
         """Evaluations and failures always; staleness when it begins, not at every tick while it lasts."""
         return result.evaluated or result.outcome is Outcome.FAILED or (result.outcome is Outcome.STALE and self._counts.stale == 1)
 
+    def _reportable(self, result: TickResult) -> tuple[Match, ...]:
+        return tuple(match for match in result.matches if not match.initial or self._window.settings.signal_initial)
+
     def _ended(self, result: TickResult) -> Ended | None:
         self._failures = self._failures + 1 if result.outcome is Outcome.FAILED else 0
         if self._failures >= FAILURES_UNTIL_ERROR:
             return Ended.FAILED
-        if any(not match.initial or self._window.settings.signal_initial for match in result.matches):
+        if self._reportable(result):
             return Ended.MATCHED
         return Ended.ELAPSED if not self._window.duration else None
 
@@ -277,12 +281,11 @@ class _Window:
             await self._committed
         last = self._last
         freshness = last.freshness if last else self._screen.freshness()
-        matches = last.matches if last and ended is Ended.MATCHED else ()
         return WindowResult(
             ended=ended,
             progress=self._progress,
             market=freshness.market,
-            matches=tuple(match for match in matches if not match.initial or self._window.settings.signal_initial),
+            matches=self._reportable(last) if last and ended is Ended.MATCHED else (),
             counts=replace(self._counts),
             conditions=last.conditions if last else {},
             newest_candle=last.newest_candle if last else None,

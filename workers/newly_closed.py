@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.market import KEPT_CANDLES, MINIMUM_HISTORY, from_epoch_milliseconds
+from domain.market import HISTORY_BLOCK, KEPT_CANDLES, MINIMUM_HISTORY, from_epoch_milliseconds
 from domain.screening import Match, Progress
 from filters.evaluation import Evaluation, Evaluator
 from filters.expression import CompiledFilter
@@ -76,9 +76,9 @@ def evaluate_newly_closed(
     pending = through > last
     if not pending.any():
         return Found(progress=progress)
-    earliest = _earliest_evaluable(compiled, snapshot)
-    missed = int(np.clip(earliest - 1 - last[pending], 0, None).max())
-    last[pending] = np.maximum(last[pending], earliest - 1)
+    earliest = _earliest_evaluable(compiled, snapshot, watched.rows)
+    missed = int(np.clip(earliest - 1 - last, 0, None)[pending].max())
+    last = np.where(pending, np.maximum(last, earliest - 1), last)
     return _Walk(evaluator, compiled, snapshot, watched, progress, as_of_ms).over(last, through, missed)
 
 
@@ -210,14 +210,21 @@ def _behind(names: tuple[str, ...], last: NDArray[np.int64], newest: int) -> dic
     return {names[position]: int(last[position]) for position in late.tolist()}
 
 
-def _earliest_evaluable(compiled: CompiledFilter, snapshot: MarketSnapshot) -> int:
-    """The first candle whose anchored history is still kept, in every interval the filter reads."""
+def _earliest_evaluable(compiled: CompiledFilter, snapshot: MarketSnapshot, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Per symbol: the first candle whose anchored history is still kept, in every interval the filter reads.
+
+    A history that begins within the oldest block kept may have been cut there (the exchange gives 1,000 candles at once): candles that
+    need that block are not evaluated.
+    """
     base = compiled.interval
-    earliest = 0
+    earliest = np.zeros(len(rows), dtype=np.int64)
     for interval in compiled.required:
-        first = snapshot.frame(interval).first_index + MINIMUM_HISTORY - 1
+        frame = snapshot.frame(interval)
+        is_cut = (frame.closed_from[rows] > frame.first_index) & (frame.closed_from[rows] < frame.first_index + HISTORY_BLOCK)
+        first = frame.first_index + MINIMUM_HISTORY - 1 + HISTORY_BLOCK * is_cut
         # The base candle that is the first to see candle `first` of the other interval closed.
-        earliest = max(earliest, first if interval is base else -(-(first + 1) * interval.milliseconds // base.milliseconds) - 1)
+        seen = first if interval is base else -(-(first + 1) * interval.milliseconds // base.milliseconds) - 1
+        earliest = np.maximum(earliest, seen)
     return earliest
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from temporalio import workflow
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -193,20 +194,27 @@ class TraderWorkflow:
         )
 
     async def _take(self, result: WindowResult, *, tick_once: bool) -> None:
-        """Record what is new, then keep the progress that came with it."""
-        recorded = await self._record(result) if result.matches else 0
-        self.state = absorbed(self.state, result)
+        """Record what is new, then keep the progress that came with it.
+
+        A message may come while the signals are being recorded. They are recorded all the same; but the progress is then no longer
+        the trader's: resume has begun anew, and a new version has its own baseline.
+        """
+        generation, config = self._generation, self.config
+        new = await self._record(config, result) if result.matches else []
+        self.state = with_signals(self.state, new)
+        if self._generation == generation:
+            self.state = absorbed(self.state, result)
+            await self._monitor(config, new)
         for what in oddities_of(result):
             self._note(what)
-        if result.ended is Ended.FAILED and self.state.status is TraderStatus.RUNNING:
+        if result.ended is Ended.FAILED and self._generation == generation:
             self._become(TraderStatus.ERROR, f"the filter keeps failing: {result.error}")
         if tick_once:
-            self._ticked_once = RunNowResult(matching=result.progress.matching, new_signals=recorded, last_tick=result.last_tick)
+            self._ticked_once = RunNowResult(matching=result.progress.matching, new_signals=len(new), last_tick=result.last_tick)
         self._show()
 
-    async def _record(self, result: WindowResult) -> int:
-        config = self.config
-        generation = self._generation
+    async def _record(self, config: TraderConfig, result: WindowResult) -> list[Match]:
+        """Write the matches; those that were not there before."""
         recorded = await workflow.execute_activity(
             RECORD,
             RecordSignalsInput(
@@ -223,47 +231,18 @@ class TraderWorkflow:
             summary=", ".join(match.symbol for match in result.matches[:8]),
         )
         new = set(recorded.recorded)
-        matches = [match for match in result.matches if self._signal_id(match) in new]
-        self.state = with_signals(self.state, matches)
-        if self._generation == generation:
-            await self._monitor(matches)
-        return len(matches)
+        return [match for match in result.matches if _signal_id(config, match) in new]
 
-    async def _monitor(self, matches: list[Match]) -> None:
+    async def _monitor(self, config: TraderConfig, matches: list[Match]) -> None:
         """Start a monitor for each signal the tier has room for; the rest are counted."""
-        room = max(0, self.config.limits.max_open_monitors - len(self.state.open_monitors))
+        room = max(0, config.limits.max_open_monitors - len(self.state.open_monitors))
         monitored, totals = matches[:room], self.state.totals
         self.state = replace(
             self.state,
-            open_monitors=(*self.state.open_monitors, *map(self._signal_id, monitored)),
+            open_monitors=(*self.state.open_monitors, *(_signal_id(config, match) for match in monitored)),
             totals=replace(totals, unmonitored_signals=totals.unmonitored_signals + len(matches) - len(monitored)),
         )
-        await asyncio.gather(*map(self._start_monitor, monitored))
-
-    async def _start_monitor(self, match: Match) -> None:
-        config = self.config
-        interval = config.settings.filter.interval
-        monitor = SignalMonitorInput(
-            signal_id=self._signal_id(match),
-            trader_id=config.trader_id,
-            user_id=config.user_id,
-            symbol=match.symbol,
-            interval=interval,
-            expires_at=workflow.now() + interval.duration * policies.MONITORED_CANDLES,
-            tier=config.tier,
-            mode=config.mode,
-        )
-        with suppress(WorkflowAlreadyStartedError):  # the deterministic ID is the lock: the signal is monitored
-            await workflow.start_child_workflow(
-                ids.SIGNAL_MONITOR,
-                monitor,
-                id=ids.signal_monitor_workflow_id(monitor.signal_id),
-                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-                static_summary=f"{match.symbol} {interval} · {config.name}",
-            )
-
-    def _signal_id(self, match: Match) -> UUID:
-        return signal_id(self.config.trader_id, match.symbol, self.config.settings.filter.interval, match.candle_open_time)
+        await asyncio.gather(*(_start_monitor(config, match) for match in monitored))
 
     # State.
 
@@ -353,3 +332,37 @@ class TraderWorkflow:
 
     def _show(self) -> None:
         workflow.set_current_details(story_of(self.config, self.state))
+
+
+def _signal_id(config: TraderConfig, match: Match) -> UUID:
+    return signal_id(config.trader_id, match.symbol, config.settings.filter.interval, match.candle_open_time)
+
+
+async def _start_monitor(config: TraderConfig, match: Match) -> None:
+    interval = config.settings.filter.interval
+    monitor = SignalMonitorInput(
+        signal_id=_signal_id(config, match),
+        trader_id=config.trader_id,
+        user_id=config.user_id,
+        symbol=match.symbol,
+        interval=interval,
+        expires_at=workflow.now() + interval.duration * policies.MONITORED_CANDLES,
+        tier=config.tier,
+        mode=config.mode,
+    )
+    with suppress(WorkflowAlreadyStartedError):  # the deterministic ID is the lock: the signal is monitored
+        await workflow.start_child_workflow(
+            ids.SIGNAL_MONITOR,
+            monitor,
+            id=ids.signal_monitor_workflow_id(monitor.signal_id),
+            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            static_summary=f"{match.symbol} {interval} · {config.name}",
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(ids.TRADER_ID, str(config.trader_id)),
+                    SearchAttributePair(ids.USER_ID, str(config.user_id)),
+                    SearchAttributePair(ids.TIER, config.tier),
+                    SearchAttributePair(ids.SYMBOL, match.symbol),
+                ]
+            ),
+        )
