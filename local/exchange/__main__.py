@@ -14,6 +14,7 @@ from domain.market import epoch_milliseconds, from_epoch_milliseconds
 from local.exchange.clock import MarketClock
 from local.exchange.control import checked_speed
 from local.exchange.generated import GeneratedMarket
+from local.exchange.kept_time import KeptTime
 from local.exchange.market import SimulatedMarket
 from local.exchange.recorded import RecordedMarket, RecordingError
 from local.exchange.server import Exchange
@@ -35,8 +36,10 @@ def main() -> int:
     _follow_parent()
     try:
         market = _market(options)
-        clock = MarketClock(_start(options, market), speed=checked_speed(options.speed), end=market.ends, held=options.hold)
-        asyncio.run(_serve(Exchange(market, clock, host=options.host, port=options.port)))
+        kept = KeptTime(options.clock, _name(options)) if options.clock else None
+        start = _start(options, market)
+        clock = MarketClock(kept.after(start) if kept else start, speed=checked_speed(options.speed), end=market.ends, held=options.hold)
+        asyncio.run(_serve(Exchange(market, clock, host=options.host, port=options.port), kept))
     except (RecordingError, StartError, ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return _MISUSE
@@ -54,12 +57,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=7, help="which generated market")
     parser.add_argument("--speed", type=float, default=1.0, help="market seconds per second")
     parser.add_argument("--start", type=datetime.fromisoformat, metavar="ISO", help="market time to start at; UTC unless it says otherwise")
+    parser.add_argument("--clock", type=Path, metavar="FILE", help="keep the market's time here, and go on from it at the next start")
     parser.add_argument("--hold", action="store_true", help="keep the clock still until POST /control/start")
     return parser
 
 
 def _market(options: argparse.Namespace) -> SimulatedMarket:
     return RecordedMarket(options.replay) if options.replay else GeneratedMarket(seed=options.seed, symbols=options.symbols)
+
+
+def _name(options: argparse.Namespace) -> str:
+    """What the market's time is kept for: another market, or another start that is asked for, begins anew."""
+    source = f"replay {options.replay.resolve()}" if options.replay else f"generated {options.seed} {options.symbols}"
+    return f"{source} from {options.start or 'its usual start'}"
 
 
 def _start(options: argparse.Namespace, market: SimulatedMarket) -> int:
@@ -82,10 +92,10 @@ def _default_start(market: SimulatedMarket) -> int:
     return market.begins + (market.ends - market.begins) * 2 // 3 // width * width
 
 
-async def _serve(exchange: Exchange) -> None:
+async def _serve(exchange: Exchange, kept: KeptTime | None) -> None:
     async with exchange:
         _log.info("listening on http://%s", exchange.address)
-        running = asyncio.ensure_future(exchange.wait())
+        running = asyncio.gather(exchange.wait(), *((kept.follow(exchange.clock),) if kept else ()))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, running.cancel)
         await asyncio.wait([running])

@@ -23,6 +23,7 @@ USUAL_PORTS = {
     "temporal-metrics": 9463,
     "exchange": 9443,
     "feeder": 9800,
+    "feeder-metrics": 9462,
 }
 FIRST_WORKER_METRICS_PORT = 9464
 MAX_WORKERS = 64
@@ -65,7 +66,6 @@ class Stack:
             "CLOUDTRADER_SUPABASE_URL": self._url("supabase"),
             "CLOUDTRADER_SUPABASE_SECRET_KEY": self._keys.secret,
             "CLOUDTRADER_SUPABASE_PUBLISHABLE_KEY": self._keys.publishable,
-            "CLOUDTRADER_SUPABASE_JWT_SECRET": self._keys.jwt_secret,
             "TEMPORAL_ADDRESS": f"127.0.0.1:{self.ports['temporal']}",
             "CLOUDTRADER_TEMPORAL_UI_URL": self._url("temporal-ui"),
             "CLOUDTRADER_FEEDER_TOKEN": self._feeder_token,
@@ -109,7 +109,7 @@ class Stack:
         port = self.ports["supabase"]
         return ProcessSpec(
             name="supabase",
-            argv=_module("local.supabase_lite", "--state", self.state / "supabase", "--port", port, "--database-url", self.database_url),
+            argv=_module("local.supabase_lite", "--state", self.state / "supabase", "--port", port),
             health=HttpHealth(url=f"{self._url('supabase')}/auth/v1/health", headers={"apikey": self._keys.publishable}),
             depends_on=("postgres", "migrations"),
             url=self._url("supabase"),
@@ -134,10 +134,11 @@ class Stack:
 
     def _exchange(self) -> ProcessSpec:
         replay = self.market.replay_file
+        clock = ("--clock", self.state / "market-clock.json")  # traders never look back: neither may a market that is started again
         candles = ("--replay", replay) if replay else ("--generate", "--symbols", SIMULATED_SYMBOLS)
         return ProcessSpec(
             name="exchange",
-            argv=_module("local.exchange", "--port", self.ports["exchange"], *candles, *self.market.playback),
+            argv=_module("local.exchange", "--port", self.ports["exchange"], *clock, *candles, *self.market.playback),
             health=HttpHealth(url=f"{self._url('exchange')}/api/v3/ping"),
         )
 
@@ -148,7 +149,11 @@ class Stack:
         return ProcessSpec(
             name="feeder",
             argv=_module("feeder", "--port", self.ports["feeder"], "--rest-url", rest, "--stream-url", stream),
-            environment={"FEEDER_TOKEN": self._feeder_token, "FEEDER_MARKET": str(self.market.market)},
+            environment={
+                "FEEDER_TOKEN": self._feeder_token,
+                "FEEDER_MARKET": str(self.market.market),
+                "CLOUDTRADER_METRICS_PORT": str(self.ports["feeder-metrics"]),
+            },
             health=HttpHealth(url=f"{self._url('feeder')}/healthz"),
             depends_on=exchange,
             starts_within=timedelta(minutes=5),  # it fetches the history of every symbol first
