@@ -8,15 +8,19 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from local.supervisor import state_directory
-from local.supervisor.stack import MAX_WORKERS, usual_ports
+import psutil
 
-STARTING = re.compile(r"(\S+) starting pid (\d+)")
+from local.supervisor import state_directory
+from local.supervisor.running import SUPERVISED_BY
+from local.supervisor.stack import MAX_WORKERS, usual_ports
+from tests.acceptance.recording import START, write_recording
+
+CHANGED = re.compile(r"s  (\S+) (starting|ready) pid (\d+)")
 READY_WITHIN = 180.0
 STOPPED_WITHIN = 60.0
 OWN_PORTS = range(20_000, 32_000)
@@ -30,6 +34,7 @@ class RunningStack:
         self.state = state
         self.lines: list[str] = []
         self.pids: dict[str, int] = {}
+        self._ready_pids: dict[str, int] = {}
         self._process = process
         self._ready = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
@@ -39,8 +44,8 @@ class RunningStack:
         async for raw in self._process.stdout:
             line = raw.decode(errors="replace").rstrip()
             self.lines.append(line)
-            if found := STARTING.search(line):
-                self.pids[found[1]] = int(found[2])
+            if found := CHANGED.search(line):
+                {"starting": self.pids, "ready": self._ready_pids}[found[2]][found[1]] = int(found[3])
             if " ready after " in line:
                 self._ready.set()
 
@@ -62,10 +67,43 @@ class RunningStack:
         return int(json.loads((self.state / "ports.json").read_text())[name])
 
     def kill(self, name: str) -> int:
-        """SIGKILL to what the process of this name runs as now; its process id."""
+        """SIGKILL to the process of this name and to the server that it may hold; its process id."""
         pid = self.pids[name]
-        os.kill(pid, signal.SIGKILL)
+        for process in _tree(pid):
+            process.kill()
         return pid
+
+    def end(self, name: str) -> int:
+        """SIGTERM to the process of this name; its process id."""
+        os.kill(self.pids[name], signal.SIGTERM)
+        return self.pids[name]
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """The process of this name and the server that it may hold stand still: they take connections and answer nothing."""
+        tree = _tree(self.pids[name])
+        for process in tree:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in tree:
+                process.resume()
+
+    async def ready_again(self, name: str, before: int) -> None:
+        """The process of this name, which was `before`, is ready as another one."""
+        async with asyncio.timeout(READY_WITHIN):
+            while self._ready_pids[name] == before:  # noqa: ASYNC110  (the supervisor says it in a line of text)
+                await asyncio.sleep(0.05)
+
+    async def crash(self) -> None:
+        """SIGKILL to the supervisor."""
+        self._process.kill()
+        await self._process.wait()
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that runs for this state directory now."""
+        return [process for process in psutil.process_iter() if _belongs_to(process, self.state)]
 
     async def stop(self) -> None:
         """As Ctrl-C does."""
@@ -81,7 +119,7 @@ async def running_stack(**environment: str) -> AsyncIterator[RunningStack]:
     with TemporaryDirectory(prefix="cloudtrader-test-", ignore_cleanup_errors=True) as folder:
         state = Path(folder, "state")
         _use_ports_of_its_own(state)
-        async with _running_in(state, environment) as stack:
+        async with running_in(state, **environment) as stack:
             yield stack
 
 
@@ -93,7 +131,17 @@ def _use_ports_of_its_own(state: Path) -> None:
 
 
 @asynccontextmanager
-async def _running_in(state: Path, environment: dict[str, str]) -> AsyncIterator[RunningStack]:
+async def small_stack(speed: int) -> AsyncIterator[RunningStack]:
+    """The stack on a small market of its own, played at `speed`."""
+    with TemporaryDirectory(prefix="cloudtrader-test-") as folder:
+        write_recording(file := Path(folder, "market.parquet"))
+        async with running_stack(MARKET=f"replay:{file}", MARKET_SPEED=str(speed), MARKET_START=START) as stack:
+            yield stack
+
+
+@asynccontextmanager
+async def running_in(state: Path, **environment: str) -> AsyncIterator[RunningStack]:
+    """The stack of a state directory, ready; stopped at the end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -109,3 +157,15 @@ async def _running_in(state: Path, environment: dict[str, str]) -> AsyncIterator
         yield stack
     finally:
         await stack.stop()
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    root = psutil.Process(pid)
+    return [root, *root.children(recursive=True)]
+
+
+def _belongs_to(process: psutil.Process, state: Path) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(SUPERVISED_BY) == str(state)
+    except psutil.Error:
+        return False
