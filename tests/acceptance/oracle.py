@@ -1,9 +1,11 @@
 """What the signals must be, found without any of the product's code: recorded candles, pandas and TA-Lib.
 
 Every rule of design/filters.md that decides a signal is written here a second time: the anchored history (512 to 767 candles, from a
-multiple of 256), other intervals aligned to what had closed, new against continuing, at most 50 a candle by 24 h quote volume.
+multiple of 256), other intervals aligned to what had closed, new against continuing. The limit of signals a candle is not: which ones
+are dropped depends on which symbols are late, so the rules here stay below it (`most_at_once`).
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +15,6 @@ import talib
 
 MINUTE = 60_000
 WIDTH = {"1m": MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": 60 * MINUTE}
-MOST_PER_CANDLE = 50
 
 Columns = dict[str, np.ndarray]
 History = Callable[[str], Columns]
@@ -30,6 +31,8 @@ class OracleTrader:
     rule: Callable[[History], np.ndarray]
     """Whether each candle of the base history matches."""
     others: tuple[str, ...] = ()
+    most_symbols: int | None = None
+    """It names so many symbols; none: it screens the whole market."""
 
 
 def _crosses_above(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -45,8 +48,8 @@ def _seen_from(base: str, other: str, base_opens: np.ndarray, opens: np.ndarray,
 
 
 def _oversold_bounce(history: History) -> np.ndarray:
-    close = history("1m")["close"]
-    return _crosses_above(talib.RSI(close, 14), np.full(len(close), 30.0))
+    base = history("1m")
+    return _crosses_above(talib.RSI(base["close"], 14), np.full(len(base["close"]), 30.0))
 
 
 def _volume_spike(history: History) -> np.ndarray:
@@ -77,7 +80,7 @@ def _momentum_turn(history: History) -> np.ndarray:
 
 
 TRADERS = (
-    OracleTrader("oversold bounce", "1m", "match = crosses_above(rsi(close, 14), 30)", _oversold_bounce),
+    OracleTrader("oversold bounce", "1m", "match = crosses_above(rsi(close, 14), 30)", _oversold_bounce, most_symbols=40),
     OracleTrader("volume spike", "1m", "match = volume > 4 * sma(volume, 20)[1] and close > open", _volume_spike),
     OracleTrader(
         "golden cross",
@@ -107,7 +110,6 @@ class Oracle:
 
     def __init__(self, file: str) -> None:
         minutes = pd.read_parquet(file)
-        minutes["quote_volume"] = minutes.volume * (minutes.open + minutes.high + minutes.low + minutes.close) / 4
         self.symbols = tuple(sorted(minutes.symbol.unique()))
         self._candles = {width: self._resampled(minutes, WIDTH[width]) for width in WIDTH}
 
@@ -124,7 +126,6 @@ class Oracle:
                 "low": only_traded.low.min().fillna(grouped.low.min()),
                 "close": grouped.close.last(),
                 "volume": grouped.volume.sum(),
-                "quote_volume": grouped.quote_volume.sum(),
             }
         ).reset_index()
         return {
@@ -132,18 +133,21 @@ class Oracle:
             for symbol, rows in wide.groupby("symbol", sort=True)
         }
 
+    def named_by(self, trader: OracleTrader) -> tuple[str, ...]:
+        """The symbols that the trader lists; none when it screens the whole market."""
+        return self.symbols[: trader.most_symbols] if trader.most_symbols else ()
+
     def signals(self, trader: OracleTrader, baseline: int, last: int) -> set[tuple[str, int]]:
         """(symbol, open time) of every signal after the candle that opened at `baseline` up to the one that opened at `last`, ms."""
         width = WIDTH[trader.interval]
         opens = list(range(baseline, last + 1, width))
-        matched = {symbol: self._matches(trader, symbol, opens) for symbol in self.symbols}
-        volumes = {symbol: self._volume_24h(trader.interval, symbol, opens) for symbol in self.symbols}
-        found = set()
-        for position in range(1, len(opens)):
-            new = [s for s in self.symbols if matched[s][position] and not matched[s][position - 1]]
-            kept = sorted(new, key=lambda s: (-volumes[s][position], s))[:MOST_PER_CANDLE]
-            found |= {(symbol, opens[position]) for symbol in kept}
-        return found
+        matched = {symbol: self._matches(trader, symbol, opens) for symbol in self.named_by(trader) or self.symbols}
+        return {
+            (symbol, opens[position])
+            for symbol in matched
+            for position in range(1, len(opens))
+            if matched[symbol][position] and not matched[symbol][position - 1]
+        }
 
     def _matches(self, trader: OracleTrader, symbol: str, opens: list[int]) -> list[bool]:
         found: dict[int, bool] = {}
@@ -176,11 +180,7 @@ class Oracle:
     def _anchor(index: int, width: int) -> int:
         return 256 * ((index - 511) // 256) * width
 
-    def _volume_24h(self, interval: str, symbol: str, opens: list[int]) -> list[float]:
-        candles, width = self._candles[interval][symbol], WIDTH[interval]
-        volumes = []
-        for opened in opens:
-            first = max(opened + width - 24 * 60 * MINUTE, self._anchor(opened // width, width))
-            begin, stop = np.searchsorted(candles["open_time"], [first, opened + 1])
-            volumes.append(float(candles["quote_volume"][begin:stop].sum()))
-        return volumes
+
+def most_at_once(signals: set[tuple[str, int]]) -> int:
+    """The greatest number of signals of one candle."""
+    return max(Counter(opened for _, opened in signals).values(), default=0)
