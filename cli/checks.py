@@ -164,7 +164,8 @@ def _workers(queue: str, *kinds: "TaskQueueType.ValueType") -> Check:
 async def _feeder(settings: Settings) -> str:
     found = await market_status(settings)
     details = found.details
-    return f"{found.url}, {details['market']} market, {details['rows_complete']} of {details['rows']} histories complete"
+    complete = f"{details['rows_complete']} of {details['rows']} histories complete"
+    return f"{found.url}, {details['market']} market, {complete}, {found.behind} behind"
 
 
 async def _market_data(settings: Settings) -> str:

@@ -1,7 +1,7 @@
 """`cloudtrader market ...`: how the feeder is."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 
 from adapters.settings import Settings
 from cli.options import Json, blocking
-from cli.output import duration, show, table
+from cli.output import NOTHING, duration, moment, show, table
 from domain.errors import UnavailableError
 
 app = typer.Typer(no_args_is_help=True, help="Look at the market data.")
@@ -33,6 +33,17 @@ class MarketStatus:
         """How long the exchange has sent nothing."""
         return timedelta(seconds=self.details["age_seconds"])
 
+    @property
+    def behind(self) -> int:
+        """How many histories lack a candle that has closed."""
+        return sum(coverage["behind"] for coverage in self.details["coverage"].values())
+
+    @property
+    def as_of(self) -> datetime | None:
+        """The exchange's clock; `None` before it was heard."""
+        told = self.details["as_of"]
+        return datetime.fromisoformat(told) if told else None
+
 
 async def market_status(settings: Settings) -> MarketStatus:
     """Ask the feeder. Raises UnavailableError."""
@@ -51,7 +62,7 @@ async def market_status(settings: Settings) -> MarketStatus:
 @app.command()
 @blocking
 async def status(as_json: Json = False) -> None:
-    """Whether market data flows, how old and how complete it is."""
+    """Whether market data flows, how old and how complete it is, and which symbols lack candles."""
     found = await market_status(Settings())
     show({"healthy": found.healthy, "url": found.url, **found.details}, _view(found), as_json=as_json)
     if not found.healthy:
@@ -65,13 +76,28 @@ def _group() -> None:
 
 def _view(found: MarketStatus) -> RenderableType:
     details = found.details
-    health = "[green]healthy[/]" if found.healthy else "[red]no market data[/]"
     head = (
-        f"{health}: {details['market']} market, {details['symbols']} symbols, data {duration(found.age)} old, "
+        f"{_health(found)}: {details['market']} market, {details['symbols']} symbols, data {duration(found.age)} old, "
         f"{details['connections_open']} of {details['connections']} connections open, {details['clients']} clients, "
         f"{details['repairs_waiting']} gaps to fill"
     )
-    made = table("interval", "complete", "of")
-    for interval, complete in details["rows_complete_by_interval"].items():
-        made.add_row(interval, str(complete), str(details["symbols"]))
-    return Group(head, made)
+    covered = table("interval", "histories", "complete", "behind")
+    for interval, coverage in details["coverage"].items():
+        covered.add_row(interval, *(str(coverage[name]) for name in ("rows", "complete", "behind")))
+    return Group(head, covered, *(("", _worst(details["worst"])) if details["worst"] else ()))
+
+
+def _health(found: MarketStatus) -> str:
+    if not found.healthy:
+        return "[red]no market data[/]"
+    return f"[yellow]{found.behind} histories lack candles[/]" if found.behind else "[green]healthy[/]"
+
+
+def _worst(laggards: list[dict[str, Any]]) -> RenderableType:
+    made = table("symbol", "interval", "known through", "lacks candles for", title="furthest behind")
+    for laggard in laggards:
+        known = laggard["closed_through"]
+        through = moment(datetime.fromisoformat(known)) if known else NOTHING
+        behind = duration(timedelta(seconds=laggard["behind"])) if known else "its whole past"
+        made.add_row(laggard["symbol"], laggard["interval"], through, behind)
+    return made

@@ -3,14 +3,19 @@
 import asyncio
 import logging
 import signal
+import sys
 from typing import Annotated
 
 import typer
 
 from adapters.binance.endpoints import REST_URL, STREAM_URL
+from adapters.telemetry import setup
+from domain.errors import CloudtraderError, RefusedError, UnavailableError
 from domain.market import Market
 from feeder.feeder import Feeder
 from feeder.settings import FeederSettings
+
+logger = logging.getLogger("feeder")
 
 
 def main(
@@ -20,13 +25,13 @@ def main(
     market: Annotated[Market, typer.Option(envvar="FEEDER_MARKET", help="Stored with every signal.")] = Market.BINANCE,
     quote_asset: Annotated[str, typer.Option(envvar="FEEDER_QUOTE_ASSET", help="Symbols quoted in this asset are followed.")] = "USDT",
     host: Annotated[str, typer.Option(envvar="FEEDER_HOST", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="FEEDER_PORT", help="Port to listen on.")] = 8777,
+    port: Annotated[int, typer.Option(envvar="FEEDER_PORT", help="Port to listen on.")] = 9800,
     client_queue_bytes: Annotated[int, typer.Option(envvar="FEEDER_CLIENT_QUEUE_BYTES", help="A client that lags more is cut.")] = 2**26,
+    metrics_host: Annotated[str, typer.Option(envvar="CLOUDTRADER_METRICS_HOST", help="Address /metrics is served at.")] = "127.0.0.1",
+    metrics_port: Annotated[int, typer.Option(envvar="CLOUDTRADER_METRICS_PORT", help="Serve /metrics here; 0 serves none.")] = 0,
+    log_level: Annotated[str, typer.Option(envvar="CLOUDTRADER_LOG_LEVEL", help="Least level of log lines.")] = "INFO",
 ) -> None:
     """Receive one exchange's market and hand it to the workers."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("websockets").setLevel(logging.WARNING)
     settings = FeederSettings(
         rest_url=rest_url,
         stream_url=stream_url,
@@ -37,11 +42,26 @@ def main(
         token=token,
         client_queue_bytes=client_queue_bytes,
     )
-    asyncio.run(_run_until_terminated(settings))
+    try:
+        feeder = Feeder(settings)
+        telemetry = setup("feeder", metrics_port=metrics_port, metrics_host=metrics_host, log_level=log_level)
+    except RefusedError as error:
+        raise typer.BadParameter(str(error)) from error
+    except UnavailableError as error:
+        sys.exit(str(error))
+    telemetry.instruments.observe_feeder(feeder.levels)
+    telemetry.instruments.observe_data_age(feeder.data_age)
+    try:
+        asyncio.run(_run_until_terminated(feeder))
+    except CloudtraderError as error:
+        logger.error("%s", error)
+        sys.exit(1)
+    finally:
+        telemetry.close()
 
 
-async def _run_until_terminated(settings: FeederSettings) -> None:
-    running = asyncio.ensure_future(Feeder(settings).run())
+async def _run_until_terminated(feeder: Feeder) -> None:
+    running = asyncio.ensure_future(feeder.run())
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
     await asyncio.wait((running,))

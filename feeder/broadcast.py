@@ -48,6 +48,11 @@ class Client:
         """Bytes in the queue."""
         return self._waiting_bytes
 
+    @property
+    def waiting_messages(self) -> int:
+        """Messages in the queue."""
+        return len(self._queue)
+
     def offer(self, message: bytes) -> bool:
         """Queue a message. False, and nothing is kept, once the client is too far behind."""
         if self.overflowed.is_set():

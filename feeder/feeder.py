@@ -4,24 +4,26 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import NoReturn
 
-import orjson
+from pydantic_core import to_json
 
 from adapters.binance.rest import BinanceRest
-from adapters.candle_store import CandleStore, IntervalCandles
+from adapters.candle_store import CandleStore
 from adapters.feeder_protocol import Status
 from domain.errors import RefusedError, UnavailableError
 from domain.market import Interval, from_epoch_milliseconds
 from feeder.broadcast import Broadcast
 from feeder.connection import DialPacer, ExchangeConnection
+from feeder.coverage import coverage, worst
 from feeder.intake import Intake
 from feeder.repairs import Repair, RepairQueue, candles_needed
 from feeder.server import MarketServer
 from feeder.settings import FeederSettings
-from feeder.statistics import FeederStatistics, exposition
+from feeder.statistics import FeederStatistics
 from feeder.subscriptions import TICKER_STREAM, kline_streams, shards
 from feeder.supervision import keep_running
 
@@ -51,7 +53,7 @@ class Feeder:
         self._connections: list[ExchangeConnection] = []
         self._pacer = DialPacer()
         self._flush_is_due = False
-        pages = {"/healthz": self._health_page, "/status": self._status_page, "/metrics": self._metrics_page}
+        pages = {"/healthz": self._health_page, "/status": self._status_page}
         self._server = MarketServer(self.broadcast, settings.token, pages)
 
     async def run(self) -> None:
@@ -65,6 +67,21 @@ class Feeder:
             keep("The heartbeat", partial(_every, HEARTBEAT_SECONDS, self.broadcast.heartbeat))
             for number in range(REPAIR_WORKERS):
                 keep(f"Repair worker {number}", partial(self._repair, rest))
+
+    def levels(self) -> dict[str, float]:
+        """What `Instruments.observe_feeder` shows. May be called from another thread."""
+        clients = tuple(self.broadcast.clients)
+        return {
+            "frames": self.statistics.frames,
+            "reconnects": self.statistics.connections_lost,
+            "queue_depth": sum(client.waiting_messages for client in clients),
+            "clients": len(clients),
+            "histories_behind": self._repairs.behind,
+        }
+
+    def data_age(self) -> timedelta | None:
+        """How long the exchange has sent nothing; `None` before it sent anything. May be called from another thread."""
+        return timedelta(seconds=self.intake.age()) if self.statistics.frames else None
 
     def _keep(self, group: asyncio.TaskGroup, name: str, work: Work) -> None:
         group.create_task(keep_running(name, work, self.statistics))
@@ -147,14 +164,12 @@ class Feeder:
             "epoch": self.broadcast.epoch,
             "as_of": from_epoch_milliseconds(self.intake.as_of) if self.intake.as_of else None,
             **self._gauges(),
-            "rows_complete_by_interval": {interval.value: _complete_rows(frame) for interval, frame in self.store.frames.items()},
+            "coverage": {interval.value: coverage(frame, self.intake.as_of) for interval, frame in self.store.frames.items()},
+            "worst": worst(self.store, self.intake.as_of),
             "waiting_bytes": sorted(client.waiting_bytes for client in self.broadcast.clients),
             "counters": asdict(self.statistics),
         }
-        return HTTPStatus.OK, "application/json", orjson.dumps(status, option=orjson.OPT_INDENT_2)
-
-    def _metrics_page(self) -> tuple[HTTPStatus, str, bytes]:
-        return HTTPStatus.OK, "text/plain; version=0.0.4", exposition(self.statistics, self._gauges()).encode()
+        return HTTPStatus.OK, "application/json", to_json(status, indent=2, timedelta_mode="float")
 
     def _gauges(self) -> dict[str, float]:
         return {
@@ -165,7 +180,7 @@ class Feeder:
             "connections_open": sum(connection.is_open for connection in self._connections),
             "clients": len(self.broadcast.clients),
             "rows": len(Interval) * len(self.store.symbols),
-            "rows_complete": sum(_complete_rows(frame) for frame in self.store.frames.values()),
+            "rows_complete": sum(int((frame.begin >= 0).sum()) for frame in self.store.frames.values()),
             "repairs_waiting": len(self._repairs),
             "corrections": sum(frame.corrections for frame in self.store.frames.values()),
         }
@@ -175,7 +190,3 @@ async def _every(seconds: float, action: Callable[[], None]) -> NoReturn:
     while True:
         action()
         await asyncio.sleep(seconds)
-
-
-def _complete_rows(frame: IntervalCandles) -> int:
-    return int((frame.begin >= 0).sum())

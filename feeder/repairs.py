@@ -27,15 +27,20 @@ class Repair(NamedTuple):
     interval: Interval
 
 
+def closed_through(frame: IntervalCandles) -> NDArray[np.int64]:
+    """Per row: index of the last candle of its unbroken history; the one before its begin while that history is empty."""
+    return np.maximum(frame.closed_through, frame.begin - 1)
+
+
 def rows_behind(frame: IntervalCandles, as_of: int) -> NDArray[np.intp]:
     """Rows that lack a candle that closed more than the grace ago, be it the newest, one in a gap, or their whole past."""
     expected = (as_of - GRACE_MILLISECONDS) // frame.interval.milliseconds - 1
-    return np.flatnonzero(np.maximum(frame.closed_through, frame.begin - 1) < expected)
+    return np.flatnonzero(closed_through(frame) < expected)
 
 
 def candles_needed(frame: IntervalCandles, row: int, as_of: int) -> int:
     """How many of the newest candles to ask for so that they join what is known."""
-    known_through = max(int(frame.closed_through[row]), int(frame.begin[row]) - 1)
+    known_through = int(closed_through(frame)[row])
     return MAX_KLINES if frame.begin[row] < 0 else min(MAX_KLINES, as_of // frame.interval.milliseconds - known_through + 2)
 
 
@@ -55,6 +60,8 @@ class RepairQueue:
         self._queue = asyncio.PriorityQueue[Repair]()
         self._queued_or_taken: set[Repair] = set()
         self._waits: dict[Repair, Wait] = {}
+        self.behind = 0
+        """Histories that lacked a candle at the last scan."""
 
     def __len__(self) -> int:
         return self._queue.qsize()
@@ -67,6 +74,7 @@ class RepairQueue:
             for interval, frame in self._store.frames.items()
             for row in rows_behind(frame, as_of).tolist()
         }
+        self.behind = len(behind)
         self._waits = {repair: wait for repair, wait in self._waits.items() if repair in behind}
         for repair in behind - self._queued_or_taken:
             if self._waits.setdefault(repair, self._first_wait(repair, now)).until <= now:

@@ -1,4 +1,4 @@
-"""Serves clients over WebSocket, and health, status and metrics over HTTP, on one port."""
+"""Serves clients over WebSocket, and health and status over HTTP, on one port."""
 
 import asyncio
 import hmac
@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from adapters.feeder_protocol import PATH
+from domain.errors import RefusedError, UnavailableError
 from feeder.broadcast import Broadcast, Client
 
 logger = logging.getLogger(__name__)
@@ -30,23 +31,15 @@ class MarketServer:
 
     def __init__(self, broadcast: Broadcast, token: str, pages: dict[str, Page]) -> None:
         if not token:
-            raise ValueError("The feeder needs a token that its clients show: set FEEDER_TOKEN.")
+            raise RefusedError("The feeder needs a token that its clients show: set FEEDER_TOKEN.")
         self._broadcast = broadcast
         self._expected = f"Bearer {token}".encode()
         self._pages = pages
 
     @asynccontextmanager
     async def listening(self, host: str, port: int) -> AsyncIterator[None]:
-        """Serve while the block lasts."""
-        server = await serve(
-            self._serve_client,
-            host,
-            port,
-            process_request=self._answer,
-            compression=None,
-            max_size=LONGEST_REQUEST,
-            close_timeout=CLOSE_SECONDS,
-        )
+        """Serve while the block lasts. Raises UnavailableError when the port is taken."""
+        server = await self._listen(host, port)
         try:
             yield
         finally:
@@ -55,6 +48,22 @@ class MarketServer:
                 connection.transport.abort()
             server.close()
             await server.wait_closed()
+
+    async def _listen(self, host: str, port: int) -> Server:
+        try:
+            return await serve(
+                self._serve_client,
+                host,
+                port,
+                process_request=self._answer,
+                compression=None,
+                max_size=LONGEST_REQUEST,
+                close_timeout=CLOSE_SECONDS,
+            )
+        except OSError as problem:
+            raise UnavailableError(
+                f"The feeder cannot listen at {host}:{port} ({problem.strerror}): choose another FEEDER_PORT."
+            ) from problem
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
         path = request.path.partition("?")[0]

@@ -1,7 +1,6 @@
-"""What the feeder counts, and the text Prometheus reads."""
+"""What the feeder counts."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass
@@ -22,10 +21,3 @@ class FeederStatistics:
     bytes_published: int = 0
     snapshots_sent: int = 0
     clients_cut: int = 0
-
-
-def exposition(statistics: FeederStatistics, gauges: Mapping[str, float]) -> str:
-    """The counters and gauges in Prometheus' text format."""
-    counters = {f"cloudtrader_feeder_{name}_total": ("counter", value) for name, value in asdict(statistics).items()}
-    values = {f"cloudtrader_feeder_{name}": ("gauge", value) for name, value in gauges.items()}
-    return "".join(f"# TYPE {name} {kind}\n{name} {value}\n" for name, (kind, value) in {**counters, **values}.items())

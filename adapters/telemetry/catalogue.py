@@ -69,7 +69,7 @@ DATA_AGE = Metric(
     name="cloudtrader_data_age",
     kind=Kind.GAUGE,
     unit="s",
-    description="Time since market data last arrived in this worker's replica; absent before any did.",
+    description="Time since market data last arrived in this process; absent before any did.",
 )
 EXECUTION_ROWS_WAITING = Metric(
     name="cloudtrader_execution_rows_waiting", kind=Kind.GAUGE, description="Rows of cloud_execution_logs not committed yet."
@@ -82,6 +82,11 @@ FEEDER_QUEUE_DEPTH = Metric(
     name="cloudtrader_feeder_queue_depth", kind=Kind.GAUGE, description="Messages waiting to be sent, over all clients of the feeder."
 )
 FEEDER_CLIENTS = Metric(name="cloudtrader_feeder_clients", kind=Kind.GAUGE, description="Workers connected to the feeder.")
+FEEDER_HISTORIES_BEHIND = Metric(
+    name="cloudtrader_feeder_histories_behind",
+    kind=Kind.GAUGE,
+    description="Histories (a symbol's candles of one interval) that lack a candle that has closed.",
+)
 
 METRICS = (
     EXECUTION_DURATION,
@@ -97,4 +102,5 @@ METRICS = (
     FEEDER_RECONNECTS,
     FEEDER_QUEUE_DEPTH,
     FEEDER_CLIENTS,
+    FEEDER_HISTORIES_BEHIND,
 )

@@ -58,11 +58,12 @@ class Instruments:
         self._observe(catalogue.EXECUTION_ROWS_WAITING, waiting)
 
     def observe_feeder(self, statistics: Callable[[], Mapping[str, float]]) -> None:
-        """Show the feeder's `frames` and `reconnects` since it started, and its `queue_depth` and `clients` now."""
+        """Show the feeder's `frames` and `reconnects` since it started; its `queue_depth`, `clients` and `histories_behind` now."""
         self._observe(catalogue.FEEDER_FRAMES, lambda: statistics()["frames"])
         self._observe(catalogue.FEEDER_RECONNECTS, lambda: statistics()["reconnects"])
         self._observe(catalogue.FEEDER_QUEUE_DEPTH, lambda: statistics()["queue_depth"])
         self._observe(catalogue.FEEDER_CLIENTS, lambda: statistics()["clients"])
+        self._observe(catalogue.FEEDER_HISTORIES_BEHIND, lambda: statistics()["histories_behind"])
 
     def _counter(self, metric: Metric) -> Counter:
         return self._meter.create_counter(metric.name, metric.unit, metric.description)

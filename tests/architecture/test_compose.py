@@ -151,5 +151,19 @@ def test_prometheus_scrapes_services_that_are_there() -> None:
     assert {"feeder", "workers", "temporal"} == hosts & set(SERVICES) == hosts
 
 
+def test_prometheus_scrapes_our_services_at_the_ports_they_are_given() -> None:
+    scraped = yaml.safe_load((ROOT / "ops/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    targets = {tuple(target.split(":")) for job in scraped for static in job.get("static_configs", []) for target in static["targets"]}
+    targets |= {(name, str(dns["port"])) for job in scraped for dns in job.get("dns_sd_configs", []) for name in dns["names"]}
+
+    given = {
+        (name, value)
+        for name in BUILT
+        for variable, value in SERVICES[name].get("environment", {}).items()
+        if variable in ("CLOUDTRADER_METRICS_PORT", "CLOUDTRADER_TEMPORAL_METRICS_PORT")
+    }
+    assert given == {(host, port) for host, port in targets if host in BUILT}
+
+
 def test_the_compose_file_starts_with_what_to_read() -> None:
     assert "docs/containers.md" in COMPOSE_FILE.read_text().splitlines()[0]

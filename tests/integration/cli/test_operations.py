@@ -43,7 +43,8 @@ def test_doctor_names_search_attributes_that_are_missing(without_worker: System,
 def test_market_status_says_what_flows(system: System, state: Path) -> None:
     status = Command(system.environment).answer("market", "status")
     assert (True, "simulated", 12) == (status["healthy"], status["market"], status["symbols"])
-    assert {"1m", "5m", "15m", "1h", "4h", "1d"} == status["rows_complete_by_interval"].keys()
+    assert {"1m", "5m", "15m", "1h", "4h", "1d"} == status["coverage"].keys()
+    assert {12} == {coverage["rows"] for coverage in status["coverage"].values()}
 
 
 def test_the_demo_is_seeded_once(system: System, state: Path) -> None:

@@ -36,6 +36,10 @@ class Program:
     async def stop(self, number=signal.SIGTERM):
         with suppress(ProcessLookupError):
             self._process.send_signal(number)
+        return await self.ended()
+
+    async def ended(self):
+        """Its exit status, once it has ended by itself."""
         code = await asyncio.wait_for(self._process.wait(), 15)
         await self._reading
         return code
@@ -47,11 +51,13 @@ class Program:
 
 class Feeder(Program):
     def __init__(self, exchange, *options, market="replay"):
-        self.port = free_port()
+        self.port, self.metrics_port = free_port(), free_port()
         self.url = f"ws://127.0.0.1:{self.port}"
         rest = ("--rest-url", exchange, "--stream-url", exchange.replace("http", "ws"))
         place = ("--market", market, "--port", str(self.port))
-        super().__init__("feeder", *rest, *place, *options, environment={"FEEDER_TOKEN": TOKEN})
+        super().__init__(
+            "feeder", *rest, *place, *options, environment={"FEEDER_TOKEN": TOKEN, "CLOUDTRADER_METRICS_PORT": str(self.metrics_port)}
+        )
 
     async def status(self):
         async with httpx.AsyncClient() as client:

@@ -1,6 +1,8 @@
 """What workers and operators get from a feeder, on a generated market at sixty times real time."""
 
 import asyncio
+import json
+import re
 from datetime import timedelta
 
 import httpx
@@ -12,9 +14,10 @@ from websockets.exceptions import InvalidStatus
 
 from adapters.feeder_client import MarketReplica
 from adapters.feeder_protocol import PATH
+from adapters.telemetry.catalogue import DATA_AGE, METRICS
 from domain.errors import UnavailableError
 from domain.market import Interval, Market
-from tests.integration.feeder.conftest import Feeder, exchange, following, free_port, running, until
+from tests.integration.feeder.conftest import TOKEN, Feeder, Program, exchange, following, free_port, running, until
 
 SYMBOLS = 40
 
@@ -82,13 +85,50 @@ async def test_who_does_not_show_the_token_is_refused(feeder, headers):
     assert b"token" in refusal.value.response.body
 
 
-async def test_health_status_and_metrics_tell_what_the_feeder_does(feeder, replica):
+async def test_health_and_status_tell_what_the_feeder_does(feeder, replica):
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{feeder.port}") as client:
-        health, status, metrics, missing = [await client.get(path) for path in ("/healthz", "/status", "/metrics", "/other")]
+        health, status, missing = [await client.get(path) for path in ("/healthz", "/status", "/metrics")]
     assert (health.status_code, health.text) == (200, "ok\n")
-    assert {interval.value: SYMBOLS for interval in Interval} == status.json()["rows_complete_by_interval"]
-    assert "# TYPE cloudtrader_feeder_frames_total counter\n" in metrics.text
+    covered = status.json()["coverage"]
+    assert {interval.value: (SYMBOLS, SYMBOLS) for interval in Interval} == {
+        name: (coverage["rows"], coverage["complete"]) for name, coverage in covered.items()
+    }
     assert missing.status_code == 404
+
+
+async def test_a_scrape_shows_the_documented_metrics_of_a_feeder_at_work(feeder, replica):
+    async with httpx.AsyncClient() as client:
+        text = (await client.get(f"http://127.0.0.1:{feeder.metrics_port}/metrics")).text
+    shown = {name: float(value) for name, value in re.findall(r"^(cloudtrader_\w+) (\S+)$", text, re.MULTILINE)}
+    names = [metric.exposed_name for metric in METRICS if metric.name.startswith("cloudtrader_feeder_")]
+    assert {*names, DATA_AGE.exposed_name} == shown.keys()
+    assert shown["cloudtrader_feeder_frames_total"] > SYMBOLS
+    assert shown["cloudtrader_feeder_clients"] == 1
+    assert shown["cloudtrader_data_age_seconds"] < 3
+
+
+async def test_every_line_of_its_log_is_json_that_names_the_feeder(feeder, replica):
+    lines = [json.loads(line) for line in feeder.lines]
+    assert {"feeder"} == {line["service"] for line in lines}
+    assert any("Subscribed to" in line["message"] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("environment", "status", "said"),
+    [
+        ({"FEEDER_TOKEN": TOKEN, "CLOUDTRADER_LOG_LEVEL": "LOUD"}, 2, "CLOUDTRADER_LOG_LEVEL is 'LOUD'"),
+        ({"FEEDER_TOKEN": ""}, 2, "--token"),
+        ({"FEEDER_TOKEN": TOKEN, "FEEDER_PORT": "TAKEN"}, 1, "choose another FEEDER_PORT"),
+        ({"FEEDER_TOKEN": TOKEN, "CLOUDTRADER_METRICS_PORT": "TAKEN"}, 1, "Choose another CLOUDTRADER_METRICS_PORT"),
+    ],
+)
+async def test_a_feeder_that_cannot_run_says_what_to_change_and_ends(feeder, environment, status, said):
+    given = {name: str(feeder.port) if value == "TAKEN" else value for name, value in environment.items()}
+    refused = Program("feeder", environment={"FEEDER_PORT": str(free_port()), "FEEDER_REST_URL": "http://127.0.0.1:1", **given})
+    await refused.start()
+    assert status == await refused.ended()
+    assert said in " ".join(refused.lines)
+    assert "Traceback" not in " ".join(refused.lines)
 
 
 async def test_a_replica_without_a_feeder_says_so_and_ages(token):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.settings import Settings
 from domain.market import Market
 from local.__main__ import worker_count
 from local.foreground import StartError
@@ -121,6 +122,22 @@ def test_the_feeder_talks_to_the_market_that_was_chosen(tmp_path):
     assert "binance.vision" in live
     assert "binance.vision" not in simulated
     assert "127.0.0.1:9443" in simulated
+
+
+def test_no_command_line_shows_a_secret(tmp_path):
+    stack = _stack(tmp_path, Market.SIMULATED)
+    secrets = {name: value for name, value in stack.environment().items() if name.endswith(("SECRET_KEY", "TOKEN", "DATABASE_URL"))}
+    secrets["password"] = (tmp_path / "postgres" / "password").read_text().strip()
+    shown = [(name, spec.name) for spec in stack.specs() for name, secret in secrets.items() if secret in " ".join(spec.argv)]
+
+    assert {"CLOUDTRADER_DATABASE_URL", "CLOUDTRADER_SUPABASE_SECRET_KEY", "CLOUDTRADER_FEEDER_TOKEN", "password"} == secrets.keys()
+    assert [] == shown
+
+
+def test_every_setting_handed_to_the_processes_is_one_that_something_reads(tmp_path):
+    known = {f"CLOUDTRADER_{field.upper()}" for field in Settings.model_fields} | {"CLOUDTRADER_STATE", "TEMPORAL_ADDRESS"}
+
+    assert set() == _stack(tmp_path, Market.SIMULATED).environment().keys() - known
 
 
 def test_the_summary_names_the_market_and_what_to_open(tmp_path):

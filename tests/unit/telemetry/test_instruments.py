@@ -91,11 +91,11 @@ def test_a_scrape_shows_exactly_the_catalogue(scraped: Scraped) -> None:
     scraped.instruments.observe_windows(lambda: 5, lambda: 2)
     scraped.instruments.observe_data_age(timedelta)
     scraped.instruments.observe_execution_rows(lambda: 4)
-    scraped.instruments.observe_feeder(lambda: {"frames": 9, "reconnects": 1, "queue_depth": 3, "clients": 2})
+    scraped.instruments.observe_feeder(lambda: {"frames": 9, "reconnects": 1, "queue_depth": 3, "clients": 2, "histories_behind": 6})
 
     assert {metric.exposed_name: metric.kind.value for metric in METRICS} == scraped.exposed()
     observed = {metric.exposed_name: scraped.value(metric.exposed_name) for metric in METRICS if metric.kind is Kind.GAUGE}
-    assert list(observed.values()) == [5, 2, 0, 4, 3, 2]
+    assert list(observed.values()) == [5, 2, 0, 4, 3, 2, 6]
     assert (scraped.value("cloudtrader_feeder_frames_total"), scraped.value("cloudtrader_feeder_reconnects_total")) == (9, 1)
 
 

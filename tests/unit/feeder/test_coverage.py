@@ -1,0 +1,78 @@
+"""Which histories are behind, and by how much in market time."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from adapters.candle_store import CANDLE, CLOSED, INTERVAL_CODES, CandleStore
+from domain.market import Interval, epoch_milliseconds
+from feeder.coverage import Coverage, coverage, worst
+
+NOW = datetime(2026, 1, 5, 12, 0, 30, tzinfo=UTC)
+AS_OF = epoch_milliseconds(NOW)
+
+
+@pytest.fixture
+def store():
+    """Three symbols whose histories are whole in every interval."""
+    made = CandleStore()
+    made.append(("BTCUSDT", "ETHUSDT", "XRPUSDT"))
+    for row in range(3):
+        for interval in Interval:
+            tell(made, row, interval, interval.index_at(NOW) - 1)
+    return made
+
+
+def tell(store, row, interval, through):
+    """What the exchange tells of a row: ten closed candles, the last with index `through`."""
+    frame = store.frame(interval)
+    frame.set_begin(np.array([row]), np.array([-1]))
+    frame.closed[row] = False
+    records = np.zeros(10, CANDLE)
+    records["row"], records["interval"], records["flags"] = row, INTERVAL_CODES[interval], CLOSED
+    records["index"] = np.arange(through - 9, through + 1)
+    frame.apply(records)
+    frame.confirm(row, through - 9, through)
+
+
+def test_a_whole_market_has_no_laggards(store):
+    assert [] == worst(store, AS_OF)
+    assert {Coverage(rows=3, complete=3, behind=0)} == {coverage(frame, AS_OF) for frame in store.frames.values()}
+
+
+def test_what_has_no_past_comes_first_then_what_has_lacked_a_candle_longest(store):
+    tell(store, 0, Interval.M1, Interval.M1.index_at(NOW) - 4)
+    tell(store, 1, Interval.H1, Interval.H1.index_at(NOW) - 3)
+    store.frame(Interval.D1).set_begin(np.array([2]), np.array([-1]))
+
+    past, hour, minute = worst(store, AS_OF)
+
+    assert ("XRPUSDT", Interval.D1, None, None) == (past.symbol, past.interval, past.closed_through, past.behind)
+    assert ("ETHUSDT", Interval.H1, timedelta(hours=1, seconds=30)) == (hour.symbol, hour.interval, hour.behind)
+    assert datetime(2026, 1, 5, 9, tzinfo=UTC) == hour.closed_through
+    assert ("BTCUSDT", Interval.M1, timedelta(minutes=2, seconds=30)) == (minute.symbol, minute.interval, minute.behind)
+    assert Coverage(rows=3, complete=2, behind=1) == coverage(store.frame(Interval.D1), AS_OF)
+    assert Coverage(rows=3, complete=3, behind=1) == coverage(store.frame(Interval.H1), AS_OF)
+
+
+def test_a_candle_on_its_way_is_not_missed(store):
+    tell(store, 0, Interval.M1, Interval.M1.index_at(NOW) - 2)
+
+    assert [] == worst(store, AS_OF - 26_000)
+    assert ["BTCUSDT"] == [laggard.symbol for laggard in worst(store, AS_OF)]
+
+
+def test_no_more_are_named_than_asked_for(store):
+    for row in range(3):
+        tell(store, row, Interval.M5, Interval.M5.index_at(NOW) - 3 - row)
+
+    assert ["XRPUSDT", "ETHUSDT"] == [laggard.symbol for laggard in worst(store, AS_OF, count=2)]
+
+
+def test_before_the_exchange_told_its_time_nothing_can_be_behind():
+    empty = CandleStore()
+    empty.append(("BTCUSDT",))
+
+    assert [] == worst(empty, 0)
+    assert Coverage(rows=1, complete=0, behind=0) == coverage(empty.frame(Interval.M1), 0)
