@@ -1,6 +1,8 @@
 """A user's instance: the set of the user's cloud traders. It starts and messages them by ID and is not their Temporal parent."""
 
+import asyncio
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from types import NoneType
@@ -96,7 +98,7 @@ class InstanceWorkflow:
     @workflow.signal(description="Sent by a trader when its status changes.")
     def trader_changed(self, trader_id: str = "", status: str = "") -> None:
         """A trader says what it does now."""
-        if trader_id and status in list(TraderStatus):
+        with suppress(ValueError):  # whoever sent this is no trader
             self._set(UUID(trader_id), TraderStatus(status))
 
     @workflow.query(description="The user's traders and what they do.")
@@ -134,11 +136,19 @@ class InstanceWorkflow:
         return result
 
     async def _signal_all(self, name: str, reason: str) -> None:
-        for held, status in sorted(self.state.traders.items()):
-            if status in ACTIVE:
-                await self._call(
-                    traders.SIGNAL, traders.SignalTraderInput(trader_id=UUID(held), name=name, reason=reason), traders.SignalTraderResult
-                )
+        active = [UUID(held) for held, status in sorted(self.state.traders.items()) if status in ACTIVE]
+        told = await asyncio.gather(*(self._signal(trader_id, name, reason) for trader_id in active))
+        if missed := told.count(False):
+            self.state = replace(self.state, reason=f"{reason or name}; {missed} of {len(told)} traders could not be told: send it again")
+            self._show()
+
+    async def _signal(self, trader_id: UUID, name: str, reason: str) -> bool:
+        message = traders.SignalTraderInput(trader_id=trader_id, name=name, reason=reason)
+        try:
+            await self._call(traders.SIGNAL, message, traders.SignalTraderResult)
+        except ApplicationError:  # leaving a signal's handler it would fail the workflow
+            return False
+        return True
 
     def _set(self, trader_id: UUID, status: str | None) -> None:
         others = {held: value for held, value in self.state.traders.items() if held != str(trader_id)}

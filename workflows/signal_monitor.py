@@ -1,10 +1,11 @@
 """Follows one signal until it expires. It outlives its trader's runs, and frees its place at the trader when it ends."""
 
+import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.signals import SET_STATUS, SetSignalStatusInput
@@ -26,6 +27,16 @@ class SignalMonitorWorkflow:
     @workflow.run
     async def run(self, signal: SignalMonitorInput) -> SignalStatus:
         """Monitor until the signal expires or is closed; its last status."""
+        try:
+            await self._follow(signal)
+        except (asyncio.CancelledError, ActivityError) as error:
+            if is_cancelled_exception(error):
+                self._stopped = "canceled by an operator"
+                await self._end(SignalStatus.CLOSED)
+            raise
+        return self._status
+
+    async def _follow(self, signal: SignalMonitorInput) -> None:
         await self._become(SignalStatus.MONITORING)
         try:
             await workflow.wait_condition(
@@ -33,12 +44,15 @@ class SignalMonitorWorkflow:
                 timeout=max(timedelta(seconds=1), signal.expires_at - workflow.now()),
                 timeout_summary=f"{signal.symbol} expires",
             )
-            await self._become(SignalStatus.CLOSED)
         except TimeoutError:
-            await self._become(SignalStatus.EXPIRED)
+            await self._end(SignalStatus.EXPIRED)
+        else:
+            await self._end(SignalStatus.CLOSED)
+
+    async def _end(self, status: SignalStatus) -> None:
+        await self._become(status)
         await self._tell_trader()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return self._status
 
     @workflow.signal(description="Stop following this signal. Works without input; a reason may be given.")
     def stop(self, reason: str = "") -> None:
@@ -66,7 +80,7 @@ class SignalMonitorWorkflow:
                 summary=f"{self._signal.symbol} {status}",
             )
         except ActivityError as error:
-            if workflow.cancellation_reason() is not None:
+            if is_cancelled_exception(error):
                 raise
             workflow.logger.warning("the signal's row is gone: %s", error.cause)  # deleted with its trader; nothing left to follow
             self._stopped = "the signal was deleted"

@@ -66,10 +66,12 @@ class TraderWorkflow:
             if self.state.status is TraderStatus.RUNNING:
                 await self._screen()
             else:
+                self._tick_once = False  # who asked for it was refused
                 await workflow.wait_condition(self._has_something_to_do)
             if self._should_continue_as_new():
-                await workflow.wait_condition(workflow.all_handlers_finished)
-                if self.state.status not in ENDED:  # a message may have come while the handlers finished
+                # Whoever waits for a tick gets it in this run; then the run ends.
+                await workflow.wait_condition(lambda: self._tick_once or workflow.all_handlers_finished())
+                if self.state.status not in ENDED and not self._tick_once:  # a message may have come while the handlers finished
                     self._continue_as_new()
         await workflow.wait_condition(workflow.all_handlers_finished)
 
@@ -147,8 +149,7 @@ class TraderWorkflow:
     # Screening.
 
     async def _screen(self) -> None:
-        generation = self._generation
-        tick_once, self._tick_once = self._tick_once, False
+        generation, tick_once = self._generation, self._tick_once
         self._windows_in_run += 1
         totals = self.state.totals
         self.state = replace(self.state, totals=replace(totals, windows=totals.windows + 1))
@@ -210,6 +211,7 @@ class TraderWorkflow:
         if result.ended is Ended.FAILED and self._generation == generation:
             self._become(TraderStatus.ERROR, f"the filter keeps failing: {result.error}")
         if tick_once:
+            self._tick_once = False
             self._ticked_once = RunNowResult(matching=result.progress.matching, new_signals=len(new), last_tick=result.last_tick)
         self._show()
 

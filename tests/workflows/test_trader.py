@@ -15,49 +15,8 @@ from domain.market import Interval
 from domain.screening import Progress
 from domain.tiers import LIMITS, Tier
 from domain.traders import TraderStatus
-from tests.workflows.conftest import World, config_of, elapsed, match_at, start_trader
+from tests.workflows.world import World, config_of, elapsed, eventually, forever, match_at, start_trader
 from workflows.trader import TraderWorkflow
-
-
-async def eventually(condition, timeout: float = 20) -> None:  # noqa: ASYNC109
-    async with asyncio.timeout(timeout):
-        while not await condition():
-            await asyncio.sleep(0.02)
-
-
-async def forever(window: WindowInput) -> WindowResult:
-    from temporalio import activity
-
-    while True:
-        activity.heartbeat()
-        await asyncio.sleep(0.05)
-
-
-async def test_a_simulated_week_of_an_elite_trader_keeps_every_count(time_skipping: WorkflowEnvironment) -> None:
-    async def watch(window: WindowInput) -> WindowResult:
-        await time_skipping.sleep(window.duration)
-        matches = (match_at(window.number),) if window.number % 40 == 0 else ()
-        return elapsed(window, matches=matches)
-
-    world = World(watch)
-    async with world.workers(time_skipping.client):
-        # The fake window sleeps through its duration in one step, so its heartbeat may take as long.
-        handle = await start_trader(time_skipping.client, heartbeat_timeout=timedelta(hours=12))
-        runs, ended = set(), asyncio.create_task(handle.result())  # the server skips time while somebody waits for a result
-        async with asyncio.timeout(100):
-            while len(world.windows) < 2_016:
-                runs.add((await handle.describe()).run_id)
-                await asyncio.sleep(0.05)
-            await handle.signal(TraderWorkflow.stop)
-            report = await ended
-
-    numbers = [window.number for window in world.windows]
-    assert numbers == list(range(1, len(numbers) + 1))
-    assert len(runs) >= 38
-    assert report.totals.windows == len(numbers)
-    assert report.totals.signals == len(world.recorded) == len(set(world.recorded)) == len(numbers) // 40
-    assert world.windows[-1].progress.evaluated == 5 * (len(numbers) - 1)
-    assert world.statuses == [("running", ""), ("stopped", "")]
 
 
 async def test_pause_during_a_window_takes_effect_at_once_and_its_matches_are_never_recorded(time_skipping: WorkflowEnvironment) -> None:
@@ -70,11 +29,11 @@ async def test_pause_during_a_window_takes_effect_at_once_and_its_matches_are_ne
     world = World(watch)
     async with world.workers(time_skipping.client):
         handle = await start_trader(time_skipping.client)
-        await eventually(lambda: _has(world.windows))
+        await eventually(lambda: bool(world.windows))
         await handle.signal("pause")
         report = await handle.query(TraderWorkflow.status)
         release.set()
-        await eventually(lambda: _says(world, ("paused", "")))
+        await eventually(lambda: ("paused", "") in world.statuses)
         await handle.signal("stop")
         await handle.result()
 
@@ -86,10 +45,10 @@ async def test_resume_looks_from_now_on(time_skipping: WorkflowEnvironment) -> N
     world = World(forever)
     async with world.workers(time_skipping.client):
         handle = await start_trader(time_skipping.client)
-        await eventually(lambda: _has(world.windows))
+        await eventually(lambda: bool(world.windows))
         await handle.signal("pause")
         await handle.signal("resume")
-        await eventually(lambda: _has(world.windows[1:]))
+        await eventually(lambda: len(world.windows) > 1)
         await handle.signal("stop")
         report = await handle.result()
 
@@ -117,7 +76,7 @@ async def test_a_reason_given_with_a_signal_is_shown(time_skipping: WorkflowEnvi
     async with world.workers(time_skipping.client):
         handle = await start_trader(time_skipping.client)
         await handle.signal("pause", "maintenance")
-        await eventually(lambda: _says(world, ("paused", "maintenance")))
+        await eventually(lambda: ("paused", "maintenance") in world.statuses)
         await handle.signal("stop")
         await handle.result()
 
@@ -172,11 +131,11 @@ async def test_a_new_version_begins_at_the_last_evaluated_candle_so_that_none_is
     world = World(watch)
     async with world.workers(time_skipping.client):
         handle = await start_trader(time_skipping.client)
-        await eventually(lambda: _has(world.windows[1:]))
+        await eventually(lambda: len(world.windows) > 1)
         version = await handle.execute_update(TraderWorkflow.update_config, _next_version(handle.id))
-        await eventually(lambda: _has(world.windows[2:]))
+        await eventually(lambda: len(world.windows) > 2)
         await handle.execute_update(TraderWorkflow.update_config, _next_version(handle.id, version=3, interval=Interval.M5))
-        await eventually(lambda: _has(world.windows[3:]))
+        await eventually(lambda: len(world.windows) > 3)
         await handle.signal("stop")
         await handle.result()
 
@@ -192,7 +151,7 @@ async def test_run_now_ticks_once_and_says_what_it_found(time_skipping: Workflow
     world = World(watch)
     async with world.workers(time_skipping.client):
         handle = await start_trader(time_skipping.client)
-        await eventually(lambda: _has(world.windows))
+        await eventually(lambda: bool(world.windows))
         found = await handle.execute_update(TraderWorkflow.run_now)
         await handle.signal("pause")
         with pytest.raises(WorkflowUpdateFailedError) as refused:
@@ -214,9 +173,9 @@ async def test_a_filter_that_keeps_failing_puts_the_trader_in_error_until_resume
     world = World(watch)
     async with world.workers(time_skipping.client):
         handle = await start_trader(time_skipping.client)
-        await eventually(lambda: _says(world, ("error", "the filter keeps failing: line 3: overflow")))
+        await eventually(lambda: ("error", "the filter keeps failing: line 3: overflow") in world.statuses)
         await handle.signal("resume")
-        await eventually(lambda: _says(world, ("running", "")))
+        await eventually(lambda: ("running", "") in world.statuses)
         await handle.signal("stop")
         await handle.result()
 
@@ -228,7 +187,7 @@ async def test_settings_a_window_refuses_put_the_trader_in_error_with_the_reason
     world = World(watch)
     async with world.workers(time_skipping.client):
         handle = await start_trader(time_skipping.client)
-        await eventually(lambda: _says(world, ("error", "The market has no symbol BTCUSDX.")))
+        await eventually(lambda: ("error", "The market has no symbol BTCUSDX.") in world.statuses)
         await handle.signal("stop")
         await handle.result()
 
@@ -240,7 +199,7 @@ async def test_failing_store_is_retried_until_the_signal_is_recorded(time_skippi
     world = World(watch, record_error=RuntimeError("database away"))
     async with world.workers(time_skipping.client):
         handle = await start_trader(time_skipping.client)
-        await eventually(lambda: _has(world.windows[1:]))
+        await eventually(lambda: len(world.windows) > 1)
         await handle.signal("stop")
         report = await handle.result()
 
@@ -256,7 +215,7 @@ async def test_a_match_that_was_recorded_before_is_not_counted_again(time_skippi
     world = World(watch)
     async with world.workers(time_skipping.client):
         handle = await start_trader(time_skipping.client)
-        await eventually(lambda: _has(world.windows[2:]))
+        await eventually(lambda: len(world.windows) > 2)
         await handle.signal("stop")
         report = await handle.result()
 
@@ -267,9 +226,9 @@ async def test_canceling_the_workflow_stops_the_trader_and_says_so(time_skipping
     world = World(forever)
     async with world.workers(time_skipping.client):
         handle = await start_trader(time_skipping.client)
-        await eventually(lambda: _has(world.windows))
+        await eventually(lambda: bool(world.windows))
         await handle.cancel()
-        await eventually(lambda: _says(world, ("stopped", "canceled by an operator")))
+        await eventually(lambda: ("stopped", "canceled by an operator") in world.statuses)
 
 
 async def test_replaying_every_task_from_the_start_gives_the_same_commands(time_skipping: WorkflowEnvironment) -> None:
@@ -279,7 +238,7 @@ async def test_replaying_every_task_from_the_start_gives_the_same_commands(time_
     world = World(watch)
     async with world.workers(time_skipping.client, cached=0):
         handle = await start_trader(time_skipping.client)
-        await eventually(lambda: _has(world.windows[3:]))
+        await eventually(lambda: len(world.windows) > 3)
         await handle.signal("pause")
         await handle.signal("resume")
         await handle.execute_update(TraderWorkflow.update_config, _next_version(handle.id))
@@ -292,11 +251,3 @@ async def test_replaying_every_task_from_the_start_gives_the_same_commands(time_
 
 def _next_version(handle_id: str, *, version: int = 2, interval: Interval = Interval.M1):
     return config_of(UUID(handle_id.removeprefix("trader:")), version=version, interval=interval)
-
-
-async def _has(things: list) -> bool:
-    return bool(things)
-
-
-async def _says(world: World, status: tuple[str, str]) -> bool:
-    return status in world.statuses
