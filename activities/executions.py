@@ -1,4 +1,4 @@
-"""Evaluations are written in groups: one bulk insert for all traders of the worker, every few hundred milliseconds."""
+"""Evaluations are written in groups: one bulk insert for all traders of the worker. While one group is written the next gathers."""
 
 import asyncio
 import logging
@@ -9,7 +9,8 @@ from domain.errors import CloudtraderError, UnavailableError
 
 logger = logging.getLogger(__name__)
 
-GROUP_EVERY = timedelta(milliseconds=250)
+GATHER = timedelta(milliseconds=50)
+"""What arrives within this after the first goes along: the candles of a boundary are evaluated in a burst."""
 GROUP_SIZE = 500
 RETRY_FIRST = timedelta(milliseconds=500)
 RETRY_MOST = timedelta(seconds=10)
@@ -43,7 +44,7 @@ class GroupCommit:
         """Commit groups until cancelled."""
         while True:
             await self._arrived.wait()
-            await asyncio.sleep(GROUP_EVERY.total_seconds())
+            await asyncio.sleep(GATHER.total_seconds())
             while group := self._waiting[:GROUP_SIZE]:
                 await self._commit([evaluation for evaluation, _ in group])
                 del self._waiting[: len(group)]

@@ -47,7 +47,8 @@ RULES = (
     "willr(14) < -99 and roc(close, 10) < -{digit}.5 and adx(14) > 50",
 )
 TRADERS_PER_USER = 200
-AT_ONCE = 12
+AT_ONCE = 8
+"""An instance takes ten deployments at once."""
 WARM_UP = timedelta(seconds=75)
 BILLED_EVENTS = (
     "ActivityTaskScheduled",
