@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from adapters.supabase.signals import RecordedSignal
+from adapters.supabase.signals import RecordedSignal, SupabaseSignals
 from cli.options import Json, User, blocking
 from cli.output import console, moment, show, show_line, table
 from cli.session import Session, session
@@ -53,16 +54,27 @@ async def tail(
 ) -> None:
     """Show signals as they are recorded, one line each (with --json one document a line). Ctrl-C ends it."""
     async with _asking(user, trader) as (on, user_id, trader_id):
-
-        async def fetch(limit: int, after: datetime | None) -> list[RecordedSignal]:
-            return await on.signals.recent(user_id, trader_id, limit=limit, after=after)
-
-        place = Tail(fetch)
+        place = Tail(_Stored(on.signals, user_id, trader_id))
         _print(await place.start(last), as_json=as_json)
         with suppress(asyncio.CancelledError):
             while follow:
                 await asyncio.sleep(POLL_SECONDS)
                 _print(await next_patiently(place), as_json=as_json)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """One user's signals in the database, or one trader's."""
+
+    signals: SupabaseSignals
+    user_id: UUID
+    trader_id: UUID | None
+
+    async def newest(self, limit: int) -> list[RecordedSignal]:
+        return await self.signals.recent(self.user_id, self.trader_id, limit=limit)
+
+    def since(self, moment: datetime) -> AsyncIterator[list[RecordedSignal]]:
+        return self.signals.since(moment, self.user_id, self.trader_id)
 
 
 async def next_patiently(place: Tail) -> list[RecordedSignal]:

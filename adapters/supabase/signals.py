@@ -1,11 +1,12 @@
 """Signals, in `signals`."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from postgrest import AsyncSelectRequestBuilder
 from supabase import AsyncClient
 
 from adapters.supabase.requests import Row, send, send_to_one
@@ -27,6 +28,8 @@ from domain.signals import Signal, SignalStatus
 
 ONCE = "trader_id,symbol,interval,candle_open_time"
 ROWS_PER_CALL = 500
+"""Below what a hosted project answers at most (1,000 rows); a page that is cut shorter is followed by another one."""
+FIRST_ID = UUID(int=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +63,32 @@ class SupabaseSignals:
         query = self._client.table("signals").update(changes).eq("id", str(signal_id)).select("id")
         await send_to_one(query, f"Setting the status of signal {signal_id}")
 
-    async def recent(
-        self, user_id: UUID | None = None, trader_id: UUID | None = None, limit: int = 50, after: datetime | None = None
-    ) -> list[RecordedSignal]:
-        """The newest cloud signals, newest first; with `after`, only those recorded later than that moment."""
-        query = self._client.table("signals").select("*").eq("source", "cloud").order("created_at", desc=True).order("id").limit(limit)
+    async def recent(self, user_id: UUID | None = None, trader_id: UUID | None = None, limit: int = 50) -> list[RecordedSignal]:
+        """The newest cloud signals, newest first. A hosted project answers 1,000 at most."""
+        query = self._selected(user_id, trader_id).order("created_at", desc=True).order("id", desc=True).limit(limit)
+        return [_to_recorded(row) for row in await send(query, "Reading recent signals")]
+
+    async def since(
+        self, moment: datetime, user_id: UUID | None = None, trader_id: UUID | None = None
+    ) -> AsyncIterator[list[RecordedSignal]]:
+        """Every cloud signal recorded at or after that moment, however many there are: page by page, oldest first."""
+        after = (from_time(moment), FIRST_ID)
+        while page := await self._page_after(*after, user_id, trader_id):
+            yield page
+            after = (from_time(page[-1].recorded_at), page[-1].signal.id)
+
+    async def _page_after(self, moment: str, signal_id: UUID, user_id: UUID | None, trader_id: UUID | None) -> list[RecordedSignal]:
+        # The signals of one call are recorded in one transaction, hence at one moment: their ids order them.
+        later = f'created_at.gt."{moment}",and(created_at.eq."{moment}",id.gt.{signal_id})'
+        query = self._selected(user_id, trader_id).or_(later).order("created_at").order("id").limit(ROWS_PER_CALL)
+        return [_to_recorded(row) for row in await send(query, "Reading the signals that followed")]
+
+    def _selected(self, user_id: UUID | None, trader_id: UUID | None) -> AsyncSelectRequestBuilder:
+        query = self._client.table("signals").select("*").eq("source", "cloud")
         for column, wanted in (("user_id", user_id), ("trader_id", trader_id)):
             if wanted is not None:
                 query = query.eq(column, str(wanted))
-        if after is not None:
-            query = query.gt("created_at", from_time(after))
-        return [_to_recorded(row) for row in await send(query, "Reading recent signals")]
+        return query
 
 
 def _from_signal(signal: Signal) -> dict[str, Any]:

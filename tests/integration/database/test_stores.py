@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from supabase import AsyncClient
 
@@ -30,6 +31,7 @@ from local import supabase_lite
 from tests.integration.servers import MIGRATIONS, SupabaseServer, folder_for_postgres, free_port
 
 NOW = datetime(2026, 11, 22, 13, 31, 36, 740_000, tzinfo=UTC)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 SETTINGS = TraderSettings(
     filter=FilterSpec(code="close > ema(close, 20)", interval=Interval.M5, trigger=Trigger.TICK),
     cadence=timedelta(seconds=5),
@@ -225,14 +227,41 @@ async def test_numbers_that_are_not_finite_become_null(stores: Stores, trader: T
     assert (row["change_percent"], row["values"]) == (None, {"rsi": None})
 
 
-async def test_recent_signals_come_newest_first_and_only_those_after(stores: Stores, trader: Trader) -> None:
+async def test_recent_signals_come_newest_first(stores: Stores, trader: Trader) -> None:
     for minutes in (0, 5, 10):
         await stores.signals.record([signal_of(trader, minutes=minutes)])
     newest, middle, _ = await stores.signals.recent(user_id=trader.user_id)
 
     assert [signal_of(trader, minutes=10), signal_of(trader, minutes=5)] == [newest.signal, middle.signal]
-    assert [newest] == await stores.signals.recent(user_id=trader.user_id, after=middle.recorded_at)
     assert [newest] == await stores.signals.recent(user_id=trader.user_id, limit=1)
+
+
+async def test_signals_since_a_moment_come_oldest_first_and_begin_with_those_of_that_moment(stores: Stores, trader: Trader) -> None:
+    for minutes in (0, 5, 10):
+        await stores.signals.record([signal_of(trader, minutes=minutes)])
+    newest, middle, _ = await stores.signals.recent(trader_id=trader.id)
+
+    assert [[middle, newest]] == [page async for page in stores.signals.since(middle.recorded_at, trader_id=trader.id)]
+    assert [] == [page async for page in stores.signals.since(newest.recorded_at + timedelta(microseconds=1), trader_id=trader.id)]
+
+
+@pytest.mark.parametrize("cap", [1_000, 300])
+async def test_a_burst_is_read_whole_and_in_order_whatever_the_server_caps_a_page_at(
+    supabase: SupabaseServer, stores: Stores, trader: Trader, cap: int
+) -> None:
+    async def capped(request: httpx.Request) -> None:
+        request.url = request.url.copy_set_param("limit", min(cap, int(request.url.params["limit"])))
+
+    signals = [signal_of(trader, f"S{number:04}USDT") for number in range(2_500)]
+    await stores.signals.record(signals)
+
+    async with connect(supabase.url, supabase.keys.secret) as client:
+        client.options.httpx_client.event_hooks["request"].append(capped)
+        pages = [page async for page in Stores(client).signals.since(LONG_AGO, user_id=trader.user_id)]
+    read = [recorded for page in pages for recorded in page]
+    assert {signal.id for signal in signals} == {recorded.signal.id for recorded in read}
+    assert sorted(read, key=lambda recorded: (recorded.recorded_at, recorded.signal.id)) == read
+    assert (len(signals), min(cap, 500)) == (len(read), len(pages[0]))
 
 
 async def test_more_signals_than_fit_one_call_are_all_recorded(stores: Stores, trader: Trader) -> None:

@@ -1,5 +1,6 @@
 """A tail shows every signal once, whatever the order in which transactions become visible."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid5
@@ -18,6 +19,7 @@ from domain.signals import Signal, SignalStatus
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 USER = UUID(int=1)
+PAGE = 100
 
 
 def recorded(number: int, seconds: float) -> RecordedSignal:
@@ -40,9 +42,13 @@ class Table:
     def __init__(self) -> None:
         self.visible: list[RecordedSignal] = []
 
-    async def fetch(self, limit: int, after: datetime | None) -> list[RecordedSignal]:
-        found = [row for row in self.visible if after is None or row.recorded_at > after]
-        return sorted(found, key=lambda row: row.recorded_at, reverse=True)[:limit]
+    async def newest(self, limit: int) -> list[RecordedSignal]:
+        return sorted(self.visible, key=lambda row: row.recorded_at, reverse=True)[:limit]
+
+    async def since(self, moment: datetime) -> AsyncIterator[list[RecordedSignal]]:
+        found = sorted((row for row in self.visible if row.recorded_at >= moment), key=lambda row: row.recorded_at)
+        for start in range(0, len(found), PAGE):
+            yield found[start : start + PAGE]
 
 
 def names(found: list[RecordedSignal]) -> list[str]:
@@ -52,7 +58,7 @@ def names(found: list[RecordedSignal]) -> list[str]:
 async def test_it_begins_with_the_last_few_and_goes_on_with_what_comes() -> None:
     table = Table()
     table.visible = [recorded(number, number) for number in range(5)]
-    tail = Tail(table.fetch)
+    tail = Tail(table)
     assert ["S3USDT", "S4USDT"] == names(await tail.start(2))
     assert [] == names(await tail.next())
     table.visible.append(recorded(5, 5))
@@ -63,12 +69,12 @@ async def test_it_begins_with_the_last_few_and_goes_on_with_what_comes() -> None
 async def test_it_begins_further_back_where_little_came_lately() -> None:
     table = Table()
     table.visible = [recorded(0, 0), recorded(1, 1_000), recorded(2, 2_000)]
-    assert ["S0USDT", "S1USDT", "S2USDT"] == names(await Tail(table.fetch).start(3))
+    assert ["S0USDT", "S1USDT", "S2USDT"] == names(await Tail(table).start(3))
 
 
 async def test_a_signal_committed_after_a_later_one_is_not_lost() -> None:
     table = Table()
-    tail = Tail(table.fetch)
+    tail = Tail(table)
     assert [] == await tail.start(10)
     table.visible.append(recorded(2, 20))
     assert ["S2USDT"] == names(await tail.next())
@@ -80,17 +86,54 @@ async def test_a_signal_committed_after_a_later_one_is_not_lost() -> None:
 async def test_a_burst_greater_than_a_page_is_shown_whole_and_in_order() -> None:
     table = Table()
     table.visible = [recorded(0, 0)]
-    tail = Tail(table.fetch)
+    tail = Tail(table)
     await tail.start(1)
-    burst = [recorded(number, 1 + number / 1_000) for number in range(1, 1_500)]
+    burst = [recorded(number, 1 + number / 1_000) for number in range(1, 2_500)]
     table.visible += burst
+    assert names(burst) == names(await tail.next())
+
+
+async def test_what_is_recorded_while_it_begins_is_shown_with_the_rest() -> None:
+    class Growing(Table):
+        async def newest(self, limit: int) -> list[RecordedSignal]:
+            found = await super().newest(limit)
+            self.visible.append(recorded(2, 2))
+            return found
+
+    table = Growing()
+    table.visible = [recorded(0, -1_000), recorded(1, 1)]
+    tail = Tail(table)
+    assert ["S0USDT", "S1USDT", "S2USDT"] == names(await tail.start(10))
+    assert [] == names(await tail.next())
+
+
+async def test_an_outage_between_two_pages_loses_nothing() -> None:
+    class Failing(Table):
+        fails = False
+
+        async def since(self, moment: datetime) -> AsyncIterator[list[RecordedSignal]]:
+            async for page in super().since(moment):
+                yield page
+                if self.fails:
+                    raise UnavailableError
+
+    table = Failing()
+    table.visible = [recorded(0, 0)]
+    tail = Tail(table)
+    await tail.start(1)
+    burst = [recorded(number, 1 + number / 1_000) for number in range(1, 250)]
+    table.visible += burst
+    table.fails = True
+    with pytest.raises(UnavailableError):
+        await tail.next()
+    table.fails = False
     assert names(burst) == names(await tail.next())
 
 
 async def test_showing_nothing_at_first_still_skips_what_is_there() -> None:
     table = Table()
     table.visible = [recorded(0, 0)]
-    tail = Tail(table.fetch)
+    tail = Tail(table)
     assert ([], []) == (await tail.start(0), await tail.next())
 
 
@@ -98,14 +141,19 @@ async def test_an_outage_of_the_database_is_waited_out_and_said_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(signals, "POLL_SECONDS", 0.001)
-    table, failures = Table(), iter([True, True, True])
 
-    async def fetch(limit: int, after: datetime | None) -> list[RecordedSignal]:
-        if table.visible and next(failures, False):
-            raise UnavailableError("Supabase does not answer.")
-        return await table.fetch(limit, after)
+    class Away(Table):
+        failures = 3
 
-    tail = Tail(fetch)
+        async def since(self, moment: datetime) -> AsyncIterator[list[RecordedSignal]]:
+            if self.failures:
+                self.failures -= 1
+                raise UnavailableError("Supabase does not answer.")
+            async for page in super().since(moment):
+                yield page
+
+    table = Away()
+    tail = Tail(table)
     await tail.start(1)
     table.visible = [recorded(0, 0)]
     assert ["S0USDT"] == names(await signals.next_patiently(tail))
@@ -117,7 +165,7 @@ async def test_an_outage_of_the_database_is_waited_out_and_said_once(
 async def test_any_order_of_commits_shows_each_once(rows: list[tuple[int, int]], at_start: int) -> None:
     """`rows`: the second a transaction began, and how long it took to commit."""
     table, shown = Table(), list[str]()
-    tail = Tail(table.fetch)
+    tail = Tail(table)
     committing = [(began + took, recorded(number, began)) for number, (began, took) in enumerate(rows)]
     for second in range(at_start, 400, 7):
         table.visible = [signal for committed, signal in committing if committed <= second]
