@@ -39,6 +39,7 @@ class TraderWorkflow:
         self.config = start.config
         self.state = start.state if start.state.since else replace(start.state, since=workflow.now())
         self._window: workflow.ActivityHandle[WindowResult] | None = None
+        self._has_ended_window = False
         self._generation = 0
         """Grows with everything that makes a running window's result worthless."""
         self._windows_in_run = 0
@@ -154,6 +155,7 @@ class TraderWorkflow:
         totals = self.state.totals
         self.state = replace(self.state, totals=replace(totals, windows=totals.windows + 1))
         self._window = self._start_window(tick_once=tick_once)
+        self._has_ended_window = False
         try:
             result = await self._window
             if self._generation == generation:
@@ -164,6 +166,10 @@ class TraderWorkflow:
             # A window we ended ourselves says it was canceled; what it had seen is looked at again.
             if self._generation == generation and not is_cancelled_exception(error):
                 self._become(TraderStatus.ERROR, message_of(error))
+        except asyncio.CancelledError:
+            # Messages of one workflow task can end a window before it was even sent. All else that cancels goes its way.
+            if workflow.cancellation_reason() is not None or not self._has_ended_window:
+                raise
         finally:
             self._window = None
 
@@ -263,6 +269,7 @@ class TraderWorkflow:
     def _end_window(self) -> None:
         if self._window is not None:
             self._window.cancel()
+            self._has_ended_window = True
 
     async def _check(self, config: TraderConfig) -> None:
         try:
