@@ -23,7 +23,8 @@ async def keep_running(name: str, work: Callable[[], Awaitable[object]], statist
     while True:
         started = time.monotonic()
         try:
-            await work()
+            # In a task of its own: before Python 3.13 a task group whose child fails leaves its task looking cancelled for ever.
+            await asyncio.ensure_future(work())
             logger.warning("%s ended", name)
         except (OSError, TimeoutError, UnavailableError) as error:
             logger.warning("%s ended: %s: %s", name, type(error).__name__, error)

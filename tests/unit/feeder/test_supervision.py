@@ -50,3 +50,28 @@ async def test_a_failure_in_the_moment_of_the_cancellation_does_not_keep_the_tas
     task = asyncio.create_task(keep_running("work", work, FeederStatistics()))
     await asyncio.wait([task], timeout=1)
     assert task.cancelled()
+
+
+async def test_work_whose_task_group_failed_is_begun_again():
+    begun, again = 0, asyncio.Event()
+
+    async def fails():
+        await asyncio.sleep(0.01)
+        raise OSError("the exchange went away")
+
+    async def work():
+        nonlocal begun
+        begun += 1
+        if begun == 3:
+            again.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fails())
+        except ExceptionGroup as failed:
+            raise UnavailableError("away") from failed
+
+    task = asyncio.create_task(keep_running("work", work, FeederStatistics()))
+    await asyncio.wait_for(again.wait(), 5)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
