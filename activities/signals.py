@@ -1,5 +1,6 @@
 """Signals are written once, whatever is retried."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -47,8 +48,9 @@ class SetSignalStatusInput:
 class SignalActivities:
     """Writes signals."""
 
-    def __init__(self, signals: SignalStore) -> None:
+    def __init__(self, signals: SignalStore, on_recorded: Callable[[Market, int], None]) -> None:
         self._signals = signals
+        self._on_recorded = on_recorded
 
     @activity.defn(name=RECORD)
     async def record(self, request: RecordSignalsInput) -> RecordSignalsResult:
@@ -66,7 +68,9 @@ class SignalActivities:
             for match in request.matches
         ]
         with as_activity_failure():
-            return RecordSignalsResult(recorded=await self._signals.record(signals))
+            recorded = await self._signals.record(signals)
+        self._on_recorded(request.market, len(recorded))
+        return RecordSignalsResult(recorded=recorded)
 
     @activity.defn(name=SET_STATUS)
     async def set_status(self, request: SetSignalStatusInput) -> None:

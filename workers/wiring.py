@@ -50,7 +50,9 @@ async def wired(settings: Settings, client: Client, instruments: Instruments) ->
         instruments.observe_execution_rows(lambda: evaluations.waiting)
         screening = ScreeningActivities(ReplicaScreens(replica, Evaluator()), evaluations, _measured(instruments))
         traders = TraderActivities(SupabaseTraders(database), TemporalTraderLauncher(client))
-        stores = store_activities(traders, SignalActivities(SupabaseSignals(database)), InstanceActivities(SupabaseInstances(database)))
+        stores = store_activities(
+            traders, SignalActivities(SupabaseSignals(database), instruments.signals), InstanceActivities(SupabaseInstances(database))
+        )
         workers = [
             traders_worker(client, stores, max_cached_traders=settings.max_cached_traders),
             market_worker(client, market_activities(screening), max_windows=settings.max_windows),
@@ -67,7 +69,5 @@ def _measured(instruments: Instruments) -> Callable[[timedelta, TickResult], Non
     def measure(lateness: timedelta, result: TickResult) -> None:
         skipped = result.outcome is Outcome.EVALUATED and not result.evaluated
         instruments.tick(lateness, "skipped" if skipped else result.outcome, result.duration)
-        if result.matches:
-            instruments.signals(result.freshness.market, sum(not match.initial for match in result.matches))
 
     return measure
