@@ -37,13 +37,13 @@ from workflows import ids
 RULES = (
     "rsi(close, 14) < {low} and volume > 4 * sma(volume, 20)[1]",
     "crosses_above(ema(close, 9), ema(close, 21)) and volume > 6 * sma(volume, 20)[1] and rsi(close, 14) > {high}",
-    "close < bbands(close, 20, 3).lower and adx(14) > 4{digit}",
-    "volume > 1{digit} * sma(volume, 20)[1] and close > open",
+    "close < bbands(close, 20, 4).lower and adx(14) > 4{digit}",
+    "volume > 4{digit} * sma(volume, 20)[1] and close > open",
     "crosses_above(macd(close).macd, macd(close).signal) and rsi(close, 14) < {low}",
     "close > highest(high, 2{digit}0)[1] and volume > 8 * sma(volume, 20)[1]",
     "atr(14) > 3 * sma(atr(14), 100) and rsi(close, 7) < {low}",
     "mfi(14) < 1{digit} and close < sma(close, 200) * 0.97",
-    "cci(20) < -3{digit}0 and volume > 3 * sma(volume, 20)[1]",
+    "cci(20) < -4{digit}0 and volume > 12 * sma(volume, 20)[1]",
     "willr(14) < -99 and roc(close, 10) < -{digit}.5 and adx(14) > 50",
 )
 TRADERS_PER_USER = 200
