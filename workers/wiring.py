@@ -36,6 +36,8 @@ class Wired:
     """The workers of one process, and what must run beside them."""
 
     workers: list[Worker]
+    """In the order they start; they end in reverse. What a window handed over must be decided in another process: a workflow task that
+    reaches a worker which is ending would stay there until it times out, 10 s."""
     beside: list[Coroutine[Any, Any, None]]
 
 
@@ -54,8 +56,8 @@ async def wired(settings: Settings, client: Client, instruments: Instruments) ->
             traders, SignalActivities(SupabaseSignals(database), instruments.signals), InstanceActivities(SupabaseInstances(database))
         )
         workers = [
-            traders_worker(client, stores, max_cached_traders=settings.max_cached_traders),
             market_worker(client, market_activities(screening), max_windows=settings.max_windows),
+            traders_worker(client, stores, max_cached_traders=settings.max_cached_traders),
         ]
         try:
             yield Wired(workers, [replica.run(), evaluations.run(), keep_execution_days(log)])
