@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle, WorkflowUpdateHandle, WorkflowUpdateStage
 from temporalio.common import QueryRejectCondition, SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 
+from adapters.supabase.executions import RecordedEvaluation
 from adapters.supabase.traders import StoredTrader, SupabaseTraders, TraderVersion
 from api.failures import NotDeployedError, in_terms_of_the_product
 from domain.errors import CloudtraderError, FilterRefusedError, RefusedError, UnavailableError
@@ -43,11 +44,19 @@ UNDER_WAY = (
 
 @dataclass(frozen=True, kw_only=True)
 class TraderStanding:
-    """What a trader does: its row, and its workflow's own report where that can be had."""
+    """What a trader does: its row, its workflow's own report where that can be had, and what its evaluations last told.
+
+    The report is as old as the trader's window, up to five minutes; the evaluations are there as soon as they were made.
+    """
 
     stored: StoredTrader
     report: TraderReport | None
     why_no_report: str = ""
+    running: TraderVersion | None = None
+    """The version that runs; `None` without a report."""
+    last_evaluation: RecordedEvaluation | None = None
+    trouble: RecordedEvaluation | None = None
+    """What went wrong since the last evaluation: the newest tick that failed or found the market stale."""
 
 
 class Deployments:
@@ -127,12 +136,25 @@ class Deployments:
     async def status(self, user_id: UUID, id_or_name: str) -> TraderStanding:
         """What the trader does, from its workflow; from the database alone where the workflow cannot be asked."""
         stored = await self._traders.find(user_id, id_or_name)
+        report: TraderReport | None
+        why = ""
         try:
             async with in_terms_of_the_product(STATUS_WITHIN, "no worker answers"):
                 report = await (await self._handle(stored.id)).query(TraderWorkflow.status, reject_condition=QueryRejectCondition.NOT_OPEN)
         except (RefusedError, UnavailableError) as error:
-            return TraderStanding(stored=stored, report=None, why_no_report=str(error))
-        return TraderStanding(stored=stored, report=report)
+            report, why = None, str(error)
+        latest = await self._traders.latest_evaluations(stored.id)
+        return TraderStanding(
+            stored=stored,
+            report=report,
+            why_no_report=why,
+            running=await self._version(stored.id, report.version) if report else None,
+            last_evaluation=latest.evaluated,
+            trouble=latest.trouble,
+        )
+
+    async def _version(self, trader_id: UUID, number: int) -> TraderVersion | None:
+        return next((version for version in await self._traders.versions(trader_id) if version.version == number), None)
 
     async def _deploy(self, stored: StoredTrader) -> DeployResult:
         start = WithStartWorkflowOperation(

@@ -1,14 +1,17 @@
 """Traders as people read them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from adapters.supabase.executions import RecordedEvaluation
 from adapters.supabase.traders import StoredTrader, TraderVersion
 from api.deployments import TraderStanding
+from cli.health import Health, State
 from cli.output import NOTHING, age, duration, moment, styled, table
 from domain.filters import Trigger
 from domain.traders import TraderSettings
@@ -16,6 +19,7 @@ from workflows.contracts import TraderReport
 
 NEVER_DEPLOYED = "not deployed"
 SHOWN_SYMBOLS = 40
+HEALTH_STYLES = {State.HEALTHY: "green", State.WAITING: "yellow", State.UNHEALTHY: "bold red", State.IDLE: "dim"}
 
 
 def settings_line(settings: TraderSettings) -> str:
@@ -55,34 +59,54 @@ def _configuration(version: TraderVersion) -> tuple[str, ...]:
     return (settings.filter.interval, settings.filter.trigger, duration(settings.cadence), symbols, escape(settings.filter.code.strip()))
 
 
-def status_view(standing: TraderStanding, link: str) -> RenderableType:
-    """What a trader does: its own report, or what the database last heard of it."""
+def status_view(standing: TraderStanding, health: Health, link: str) -> RenderableType:
+    """How a trader is, what it evaluated last, and its own report or what the database last heard of it."""
     stored, report = standing.stored, standing.report
-    body = _reported(report) if report else _last_heard(standing)
+    body = _facts()
+    body.add_row("health", f"[{HEALTH_STYLES[health.state]}]{escape(str(health))}[/]")
+    body.add_row("evaluated", _evaluation(standing.last_evaluation))
+    if standing.trouble is not None:
+        body.add_row("since then", _trouble_since(standing.trouble))
+    if report:
+        _add_report(body, report)
+    else:
+        _add_last_heard(body, standing)
     status = report.status if report else stored.status or NEVER_DEPLOYED
     title = f"[bold]{escape(stored.name)}[/] · {styled(status)} · version {report.version if report else stored.version}"
     return Panel(Group(body, f"\n[dim]{link}[/]"), title=title, title_align="left", expand=False)
 
 
-def _last_heard(standing: TraderStanding) -> RenderableType:
+def _evaluation(last: RecordedEvaluation | None) -> str:
+    if last is None:
+        return "none yet"
+    candle = f"candle {moment(last.candle_open_time)}" if last.candle_open_time else "no candle"
+    symbols = f"{last.symbols_processed} symbols, {last.symbols_not_ready} not ready"
+    took = f"{last.duration / timedelta(milliseconds=1):.0f} ms"
+    market = f"{last.market}, data {duration(last.data_age)} old"
+    return f"{candle}, {last.outcome} {moment(last.started_at)} ({age(last.started_at)}) in {took}: {symbols}; {market}"
+
+
+def _trouble_since(trouble: RecordedEvaluation) -> str:
+    what = escape(trouble.error) or f"market data was {duration(trouble.data_age)} old"
+    return f"{trouble.outcome} {moment(trouble.started_at)} ({age(trouble.started_at)}): {what}"
+
+
+def _add_last_heard(made: Table, standing: TraderStanding) -> None:
     stored = standing.stored
-    made = _facts()
     made.add_row("from the database", escape(standing.why_no_report))
     made.add_row("status", f"{stored.status or NEVER_DEPLOYED} since {moment(stored.status_since)}")
     made.add_row("reason", escape(stored.status_reason) or NOTHING)
     made.add_row("settings", settings_line(stored.settings) if stored.settings else escape(stored.problem))
-    return made
 
 
-def _reported(report: TraderReport) -> RenderableType:
+def _add_report(made: Table, report: TraderReport) -> None:
     totals = report.totals
-    made = _facts()
     made.add_row("status", f"{report.status} since {moment(report.since)}")
     made.add_row("reason", escape(report.reason) or NOTHING)
     if report.last_tick is None:
-        made.add_row("last tick", "none yet: it reports when a symbol matches, and every few minutes")
+        made.add_row("reported", "none yet: it reports when a symbol matches, and every few minutes")
     else:
-        made.add_row("last tick", f"{moment(report.last_tick)} ({age(report.last_tick)}), candle {moment(report.last_candle)}")
+        made.add_row("reported", f"{moment(report.last_tick)} ({age(report.last_tick)}), candle {moment(report.last_candle)}")
         made.add_row("market", f"{report.market}, data {duration(report.data_age)} old at that tick")
         made.add_row("symbols", f"{report.symbols} screened, {report.not_ready} not ready")
     made.add_row("matching", _symbols(report.matching))
@@ -92,7 +116,6 @@ def _reported(report: TraderReport) -> RenderableType:
     made.add_row("monitored", f"{report.open_monitors} signals")
     made.add_row("signals", escape("\n".join(reversed(report.recent_signals))) or NOTHING)
     made.add_row("events", escape("\n".join(reversed(report.events))) or NOTHING)
-    return made
 
 
 def _trouble(report: TraderReport) -> str:

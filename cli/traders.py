@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -14,11 +14,13 @@ import typer
 from adapters.settings import environment
 from adapters.supabase.traders import StoredTrader
 from cli.exits import FilterFileError
+from cli.health import health_of
+from cli.market import MarketStatus, market_status
 from cli.options import FilterFile, Json, Reason, TraderName, User, blocking, to_symbols
 from cli.output import show
 from cli.session import Session, session
 from cli.trader_views import list_view, settings_line, status_view, versions_view
-from domain.errors import CloudtraderError, FilterRefusedError, RefusedError
+from domain.errors import CloudtraderError, FilterRefusedError, RefusedError, UnavailableError
 from domain.filters import FilterSpec, Trigger
 from domain.market import Interval
 from domain.tiers import LIMITS
@@ -158,15 +160,21 @@ async def update(
 @app.command()
 @blocking
 async def status(trader: TraderName, user: User = None, as_json: Json = False) -> None:
-    """What a trader does, what matches, and what happened lately."""
+    """Whether a trader is healthy, what it evaluated last, what matches, and what happened lately."""
     async with _acting_for(user) as (on, user_id):
         standing = await on.deployments.status(user_id, trader)
         link = link_to(on, trader_workflow_id(standing.stored.id))
-    show(
-        {"trader": standing.stored, "report": standing.report, "why_no_report": standing.why_no_report, "web_ui": link},
-        status_view(standing, link),
-        as_json=as_json,
-    )
+        health = health_of(standing, await _market_now(on), datetime.now(UTC))
+    document = {
+        "trader": standing.stored,
+        "health": health,
+        "last_evaluation": standing.last_evaluation,
+        "trouble": standing.trouble,
+        "report": standing.report,
+        "why_no_report": standing.why_no_report,
+        "web_ui": link,
+    }
+    show(document, status_view(standing, health, link), as_json=as_json)
 
 
 @app.command("list")
@@ -214,6 +222,13 @@ def _naming(file: Path | None, code: str) -> Iterator[None]:
         yield
     except FilterRefusedError as error:
         raise FilterFileError(error.problems, file or Path("filter"), code) from error
+
+
+async def _market_now(on: Session) -> MarketStatus | None:
+    try:
+        return await market_status(on.settings)
+    except UnavailableError:
+        return None
 
 
 async def _deploy_new(on: Session, made: Trader) -> DeployResult:

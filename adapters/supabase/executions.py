@@ -1,17 +1,19 @@
 """Evaluations, in `cloud_execution_logs`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
 from supabase import AsyncClient
 
-from adapters.supabase.requests import MissingReferenceError, send, send_to_one
-from adapters.supabase.rows import from_duration, from_optional_time, from_time
+from adapters.supabase.requests import MissingReferenceError, Row, send, send_to_one
+from adapters.supabase.rows import from_duration, from_optional_time, from_time, to_duration, to_optional_time, to_time
 from domain.market import Market
 
 ONCE = "trader_id,started_at"
+EVALUATED = "evaluated"
 ROWS_PER_CALL = 500
 LONGEST_ERROR = 2_000
 """Characters kept of an evaluation's error."""
@@ -50,6 +52,46 @@ class Evaluation(Protocol):
     def data_age(self) -> timedelta: ...
     @property
     def error(self) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedEvaluation:
+    """An evaluation as stored."""
+
+    trader_version: int
+    started_at: datetime
+    duration: timedelta
+    outcome: str
+    market: Market
+    symbols_processed: int
+    symbols_not_ready: int
+    signals_generated: int
+    candle_open_time: datetime | None
+    candles: int
+    data_age: timedelta
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatestEvaluations:
+    """A trader's newest evaluation, and what went wrong since then: the newest one that failed or found the market stale."""
+
+    evaluated: RecordedEvaluation | None
+    trouble: RecordedEvaluation | None
+
+
+async def latest_evaluations(client: AsyncClient, trader_id: UUID) -> LatestEvaluations:
+    """What the log last heard of a trader."""
+    newest = await _newest(client, trader_id)
+    if newest is None or newest.outcome == EVALUATED:
+        return LatestEvaluations(evaluated=newest, trouble=None)
+    return LatestEvaluations(evaluated=await _newest(client, trader_id, outcome=EVALUATED), trouble=newest)
+
+
+async def _newest(client: AsyncClient, trader_id: UUID, **wanted: str) -> RecordedEvaluation | None:
+    query = client.table("cloud_execution_logs").select("*").match({"trader_id": str(trader_id), **wanted})
+    rows = await send(query.order("started_at", desc=True).limit(1), f"Reading the last evaluation of trader {trader_id}")
+    return _to_recorded(rows[0]) if rows else None
 
 
 class SupabaseExecutionLog:
@@ -103,3 +145,20 @@ def _from_evaluation(evaluation: Evaluation) -> dict[str, Any]:
         "data_age_ms": from_duration(evaluation.data_age),
         "errors": {"message": evaluation.error[:LONGEST_ERROR]} if evaluation.error else None,
     }
+
+
+def _to_recorded(row: Row) -> RecordedEvaluation:
+    return RecordedEvaluation(
+        trader_version=row["trader_version"],
+        started_at=to_time(row["started_at"]),
+        duration=to_duration(row["execution_time"]),
+        outcome=row["outcome"],
+        market=Market(row["market"]),
+        symbols_processed=row["symbols_processed"],
+        symbols_not_ready=row["symbols_not_ready"],
+        signals_generated=row["signals_generated"],
+        candle_open_time=to_optional_time(row["candle_open_time"]),
+        candles=row["candles"],
+        data_age=to_duration(row["data_age_ms"]),
+        error=(row["errors"] or {}).get("message", ""),
+    )

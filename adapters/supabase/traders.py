@@ -8,6 +8,7 @@ from uuid import UUID
 
 from supabase import AsyncClient
 
+from adapters.supabase.executions import LatestEvaluations, latest_evaluations
 from adapters.supabase.requests import Row, send, send_to_one
 from adapters.supabase.rows import from_time, to_optional_time, to_time
 from adapters.supabase.settings import from_filter, from_settings, to_settings
@@ -114,6 +115,10 @@ class SupabaseTraders:
         if not rows:
             raise NotFoundError(f"{doing}: there is no such trader, or it belongs to somebody else.")
         return [_to_version(row) for row in rows]
+
+    async def latest_evaluations(self, trader_id: UUID) -> LatestEvaluations:
+        """What its evaluations last told."""
+        return await latest_evaluations(self._client, trader_id)
 
     async def record_version(self, trader_id: UUID, version: int, deployed_at: datetime) -> None:
         """Note when this version, which the database keeps for ever, first ran. Repeating it changes nothing. Raises NotFoundError."""

@@ -66,6 +66,25 @@ def test_a_trader_that_runs_ticks_when_asked(elite: Command, always: Path) -> No
     assert "running" == status_of(elite)
 
 
+def test_a_trader_that_finds_nothing_shows_that_it_lives(elite: Command, tmp_path: Path) -> None:
+    never = tmp_path / "never.filter"
+    never.write_text("match = close < 0\n")
+    create(elite, never, "--deploy", "--symbols", "BTCUSDT,ETHUSDT")
+    until(lambda: elite.answer("trader", "status", "Mine")["last_evaluation"], "an evaluation, while its window says nothing")
+
+    standing = elite.answer("trader", "status", "Mine")
+    last = standing["last_evaluation"]
+    assert (None, None) == (standing["report"]["last_tick"], standing["trouble"])
+    assert ("evaluated", "simulated", 2) == (last["outcome"], last["market"], last["symbols_processed"])
+    assert standing["health"]["state"] in ("healthy", "waiting")
+    assert "evaluated candle" in elite("trader", "status", "Mine").stdout
+
+    away = elite.but(CLOUDTRADER_FEEDER_URL="ws://127.0.0.1:1").answer("trader", "status", "Mine")["health"]
+    assert {"state": "unhealthy", "text": "the feeder does not answer, so no candle comes"} == away
+    elite.answer("trader", "stop", "Mine")
+    until(lambda: elite.answer("trader", "status", "Mine")["health"] == {"state": "idle", "text": "it is stopped"}, "idle")
+
+
 def test_a_stopped_trader_that_an_operator_terminated_frees_its_place(elite: Command, always: Path) -> None:
     async def terminate(workflow_id: str) -> None:
         await (await connect(elite.environment)).get_workflow_handle(workflow_id).terminate()

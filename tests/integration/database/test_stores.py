@@ -280,6 +280,26 @@ async def test_evaluations_are_written_once(stores: Stores, trader: Trader, serv
     assert rows[0]["errors"] == {"message": "symbol XYZ: no candles"}
 
 
+async def test_the_latest_evaluation_is_told_with_what_went_wrong_since(stores: Stores, trader: Trader) -> None:
+    nothing = await stores.traders.latest_evaluations(trader.id)
+    assert (None, None) == (nothing.evaluated, nothing.trouble)
+
+    evaluation = replace(evaluation_of(trader.id, await instance_of(stores, trader.user_id)), outcome=Outcome.EVALUATED, error="")
+    began = evaluation.started_at
+    stale = [replace(evaluation, started_at=began + timedelta(seconds=n), outcome=Outcome.STALE, candle_open_time=None) for n in (1, 2)]
+    await stores.executions.append([evaluation, *stale])
+    latest = await stores.traders.latest_evaluations(trader.id)
+    assert latest.evaluated is not None
+    assert (began, evaluation.candle_open_time) == (latest.evaluated.started_at, latest.evaluated.candle_open_time)
+    assert (evaluation.duration, evaluation.data_age, "") == (latest.evaluated.duration, latest.evaluated.data_age, latest.evaluated.error)
+    assert latest.trouble is not None
+    assert (stale[1].started_at, "stale") == (latest.trouble.started_at, latest.trouble.outcome)
+
+    await stores.executions.append([replace(evaluation, started_at=began + timedelta(seconds=3))])
+    recovered = await stores.traders.latest_evaluations(trader.id)
+    assert (began + timedelta(seconds=3), None) == (recovered.evaluated and recovered.evaluated.started_at, recovered.trouble)
+
+
 async def test_evaluations_of_a_deleted_trader_do_not_hold_up_the_others(stores: Stores, trader: Trader, service: AsyncClient) -> None:
     instance_id = await instance_of(stores, trader.user_id)
     await stores.executions.append([evaluation_of(uuid4(), instance_id), evaluation_of(trader.id, instance_id)])

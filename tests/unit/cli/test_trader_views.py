@@ -7,12 +7,14 @@ from uuid import UUID
 import pytest
 from rich.console import Console, RenderableType
 
+from adapters.supabase.executions import RecordedEvaluation
 from adapters.supabase.traders import StoredTrader, TraderVersion
 from api.deployments import TraderStanding
+from cli.health import Health, State
 from cli.output import duration
 from cli.trader_views import list_view, settings_line, status_view, versions_view
 from domain.filters import FilterSpec, Trigger
-from domain.market import Interval
+from domain.market import Interval, Market
 from domain.tiers import Tier
 from domain.traders import Mode, TraderSettings, TraderStatus
 from workflows.contracts import TraderReport, TraderTotals
@@ -55,6 +57,7 @@ REPORT = TraderReport(
     events=("market data was stale on 2 of 12 ticks",),
     open_monitors=3,
 )
+HEALTH = Health(state=State.HEALTHY, text="evaluated candle 15:41 1.0 s ago")
 LINK = "http://127.0.0.1:8233/namespaces/default/workflows/trader%3A7"
 
 
@@ -66,7 +69,7 @@ def text_of(view: RenderableType) -> str:
 
 
 def test_a_running_trader_shows_its_own_report_and_where_to_see_its_story() -> None:
-    shown = text_of(status_view(TraderStanding(stored=STORED, report=REPORT), LINK))
+    shown = text_of(status_view(TraderStanding(stored=STORED, report=REPORT), HEALTH, LINK))
     for expected in (
         "Bounce [x] · running · version 2",
         "3 d 2 h ago",
@@ -83,7 +86,7 @@ def test_a_running_trader_shows_its_own_report_and_where_to_see_its_story() -> N
 
 
 def test_without_workers_the_database_speaks_and_says_so() -> None:
-    shown = text_of(status_view(TraderStanding(stored=STORED, report=None, why_no_report="no worker answers"), LINK))
+    shown = text_of(status_view(TraderStanding(stored=STORED, report=None, why_no_report="no worker answers"), HEALTH, LINK))
     assert "from the database  no worker answers" in shown
     assert "Bounce [x] · paused · version 3" in shown
     assert "lunch" in shown
@@ -91,12 +94,38 @@ def test_without_workers_the_database_speaks_and_says_so() -> None:
 
 def test_a_trader_that_has_not_ticked_says_when_it_will_report() -> None:
     fresh = replace(REPORT, last_tick=None, matching=(), conditions={}, recent_signals=(), events=(), totals=TraderTotals())
-    assert "none yet" in text_of(status_view(TraderStanding(stored=STORED, report=fresh), LINK))
+    assert "none yet" in text_of(status_view(TraderStanding(stored=STORED, report=fresh), HEALTH, LINK))
+
+
+def test_the_last_evaluation_stands_beside_the_report_with_what_went_wrong_since() -> None:
+    last = RecordedEvaluation(
+        trader_version=2,
+        started_at=NOW - timedelta(days=3, hours=2),
+        duration=timedelta(milliseconds=7),
+        outcome="evaluated",
+        market=Market.SIMULATED,
+        symbols_processed=400,
+        symbols_not_ready=3,
+        signals_generated=0,
+        candle_open_time=NOW - timedelta(minutes=2),
+        candles=1,
+        data_age=timedelta(milliseconds=200),
+        error="",
+    )
+    failed = replace(last, outcome="failed", started_at=NOW, candle_open_time=None, error="line 2: [odd] value")
+    standing = TraderStanding(stored=STORED, report=REPORT, last_evaluation=last, trouble=failed)
+    unhealthy = Health(state=State.UNHEALTHY, text="its filter failed")
+
+    shown = text_of(status_view(standing, unhealthy, LINK))
+    assert "(3 d 2 h ago) in 7 ms: 400 symbols, 3 not ready; simulated, data 0.2 s old" in shown
+    assert "line 2: [odd] value" in shown
+    assert "unhealthy: its filter failed" in shown
+    assert "healthy: evaluated candle 15:41 1.0 s ago" in text_of(status_view(replace(standing, trouble=None), HEALTH, LINK))
 
 
 def test_many_matching_symbols_are_counted_instead_of_filling_the_screen() -> None:
     many = replace(REPORT, matching=tuple(f"S{number}" for number in range(45)))
-    assert "S39 and 5 more" in text_of(status_view(TraderStanding(stored=STORED, report=many), LINK))
+    assert "S39 and 5 more" in text_of(status_view(TraderStanding(stored=STORED, report=many), HEALTH, LINK))
 
 
 def test_a_list_shows_status_age_and_what_is_wrong_with_a_stored_filter() -> None:
