@@ -1,7 +1,9 @@
 """`cloudtrader demo ...`: users of every tier and example traders, for a first look."""
 
 import asyncio
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -54,9 +56,18 @@ async def seed(as_json: Json = False) -> None:
             for example in TRADERS:
                 await _ensure(on, users[tier], tier, example)
         ui = on.settings.temporal_ui_url
-    lines = (f"{email_of(tier):28} password {known[email_of(tier)]:22} {len(DEPLOYED[tier])} traders run" for tier in Tier)
-    seen = f"See their signals: cloudtrader signals tail\nSee their workflows: {ui}"
-    show({"users": users, "passwords_file": users_file(), "web_ui": ui}, "\n".join((*lines, seen)), as_json=as_json)
+    text = "\n".join((*user_lines(known), f"See their signals: cloudtrader signals tail\nSee their workflows: {ui}"))
+    show({"users": users, "passwords_file": users_file(), "web_ui": ui}, text, as_json=as_json)
+
+
+def user_lines(known: dict[str, str]) -> Iterator[str]:
+    """Who there is. A terminal shows the passwords; anything else may be a log, and is told where they are."""
+    shown = sys.stdout.isatty()
+    for tier in Tier:
+        password = f"password {known[email_of(tier)]:22} " if shown else ""
+        yield f"{email_of(tier):28} {password}{len(DEPLOYED[tier])} traders run"
+    if not shown:
+        yield f"Their passwords are in {users_file()}, which its owner alone can read."
 
 
 @app.callback()

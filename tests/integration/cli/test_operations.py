@@ -51,6 +51,8 @@ def test_the_demo_is_seeded_once(system: System, state: Path) -> None:
     operator = Command(system.environment)
     seeded = operator.answer("demo", "seed")
     assert seeded == operator.answer("demo", "seed")
+    passwords = json.loads(Path(seeded["passwords_file"]).read_text()).values()
+    assert [] == [password for password in passwords if password in operator("demo", "seed").stdout]
     mine = operator.answer("trader", "list")
     assert ["RSI oversold bounce", "Golden cross with hourly trend", "Volume spike"] == [trader["name"] for trader in mine]
     until(lambda: {"running"} == {trader["status"] for trader in operator.answer("trader", "list")}, "the elite user's run")

@@ -1,12 +1,13 @@
 """The demo's examples compile, and its passwords are made once and kept private."""
 
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
 from cli import demo_users
-from cli.demo import EXAMPLES, TRADERS
+from cli.demo import EXAMPLES, TRADERS, user_lines
 from domain.errors import RefusedError
 from domain.filters import FilterSpec
 from domain.tiers import Tier
@@ -34,6 +35,17 @@ def test_passwords_are_made_once_and_only_their_owner_may_read_them(state: Path)
     assert {f"demo-{tier}@cloudtrader.test" for tier in Tier} == first.keys()
     assert len(Tier) == len(set(first.values()))
     assert 0o600 == stat.S_IMODE((state / "demo-users.json").stat().st_mode)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_passwords_are_shown_on_a_terminal_and_nowhere_else(is_terminal: bool, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal, raising=False)
+    known = demo_users.passwords()
+
+    text = "\n".join(user_lines(known))
+    assert [is_terminal] * len(Tier) == [password in text for password in known.values()]
+    assert (str(state / "demo-users.json") in text) is not is_terminal
+    assert all(email in text for email in known)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "{"])
