@@ -1,8 +1,10 @@
 """Binance's public REST calls, paced by the weight limiter. Nothing is retried here: whoever asks decides."""
 
 import logging
+import math
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 import numpy as np
@@ -19,6 +21,9 @@ logger = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10.0
 MAX_KLINES = 1000
 DEFAULT_RETRY_AFTER = 60.0
+SHORTEST_PAUSE = 1.0
+"""Seconds; an exchange that refuses and asks for no pause at all would be asked again at once."""
+Reply = TypeVar("Reply")
 # Columns of a kline row that are a candle's values, in the order of candle_store.VALUES.
 _VALUE_POSITIONS = (1, 2, 3, 4, 5, 7, 8, 9)
 
@@ -38,50 +43,63 @@ class BinanceRest:
 
     async def server_time(self) -> int:
         """The exchange's clock, epoch milliseconds."""
-        return int((await self._get("/api/v3/time", weight=1))["serverTime"])
+        return await self._get("/api/v3/time", lambda reply: int(reply["serverTime"]), weight=1)
 
     async def symbols(self, quote_asset: str) -> tuple[str, ...]:
         """The symbols one can trade now against `quote_asset`; also takes over the weight limit that is declared."""
-        info = await self._get("/api/v3/exchangeInfo", weight=20, permissions="SPOT", showPermissionSets="false")
-        for limit in info.get("rateLimits", ()):
-            if limit["rateLimitType"] == "REQUEST_WEIGHT" and limit["interval"] == "MINUTE":
-                self.limiter.set_limit(int(limit["limit"]) // int(limit.get("intervalNum", 1)))
-        return tuple(item["symbol"] for item in info["symbols"] if _is_tradable(item, quote_asset))
+
+        def read(info: Any) -> tuple[str, ...]:
+            for limit in info.get("rateLimits", ()):
+                if limit["rateLimitType"] == "REQUEST_WEIGHT" and limit["interval"] == "MINUTE":
+                    self.limiter.set_limit(int(limit["limit"]) // int(limit.get("intervalNum", 1)))
+            return tuple(item["symbol"] for item in info["symbols"] if _is_tradable(item, quote_asset))
+
+        return await self._get("/api/v3/exchangeInfo", read, weight=20, permissions="SPOT", showPermissionSets="false")
 
     async def tickers(self) -> list[TickerEvent]:
         """Rolling 24 h statistics of every symbol that has traded in that time."""
-        items = await self._get("/api/v3/ticker/24hr", weight=80)
-        return [_ticker(item) for item in items if item.get("count", 1)]
+        return await self._get("/api/v3/ticker/24hr", lambda items: [_ticker(item) for item in items if item.get("count", 1)], weight=80)
 
     async def klines(self, symbol: str, interval: Interval, limit: int) -> Records:
         """The newest candles, oldest first, all flagged closed though the last one may still be open; `row` is left at 0."""
-        rows = await self._get("/api/v3/klines", weight=2, symbol=symbol, interval=interval.value, limit=str(min(limit, MAX_KLINES)))
-        return _candles(rows, interval)
+        wanted = {"symbol": symbol, "interval": interval.value, "limit": str(min(limit, MAX_KLINES))}
+        return await self._get("/api/v3/klines", lambda rows: _candles(rows, interval), weight=2, **wanted)
 
-    async def _get(self, path: str, *, weight: int, **parameters: str) -> Any:
+    async def _get(self, path: str, read: Callable[[Any], Reply], *, weight: int, **parameters: str) -> Reply:
         await self.limiter.acquire(weight)
         try:
             reply = await self._client.get(path, params=parameters)
         except httpx.HTTPError as error:
             raise UnavailableError(f"GET {path}: {type(error).__name__}: {error}") from error
-        self.limiter.report(int(reply.headers.get("X-MBX-USED-WEIGHT-1M", 0)))
+        self.limiter.report(int(_number(reply.headers.get("X-MBX-USED-WEIGHT-1M"), 0)))
         self._raise_for(reply, path)
         try:
-            return orjson.loads(reply.content)
+            return read(orjson.loads(reply.content))
         except orjson.JSONDecodeError as error:
             raise UnavailableError(f"GET {path}: the reply is not JSON") from error
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise UnavailableError(f"GET {path}: the reply is not what Binance describes ({type(error).__name__}: {error})") from error
 
     def _raise_for(self, reply: httpx.Response, path: str) -> None:
         if reply.is_success:
             return
         message = f"GET {path}: {reply.status_code} {reply.text[:200]}"
         if reply.status_code in (403, 418, 429):
-            seconds = float(reply.headers.get("Retry-After", DEFAULT_RETRY_AFTER))
+            seconds = max(SHORTEST_PAUSE, _number(reply.headers.get("Retry-After"), DEFAULT_RETRY_AFTER))
             self.limiter.pause(seconds)
             logger.warning("The exchange asks for a pause of %.0f s: %s", seconds, message)
         elif 400 <= reply.status_code < 500:
             raise RefusedError(message)
         raise UnavailableError(message)
+
+
+def _number(header: str | None, otherwise: float) -> float:
+    """A header's number. `Retry-After` may be a date, too, and a proxy may say anything."""
+    try:
+        told = float(header or otherwise)
+    except ValueError:
+        return otherwise
+    return told if math.isfinite(told) else otherwise
 
 
 def _is_tradable(item: dict[str, Any], quote_asset: str) -> bool:
@@ -94,8 +112,10 @@ def _ticker(item: dict[str, Any]) -> TickerEvent:
     return TickerEvent(item["symbol"], int(item["closeTime"]), (last, opened, high, low, volume, quote_volume))
 
 
-def _candles(rows: list[list[Any]], interval: Interval) -> Records:
+def _candles(rows: Any, interval: Interval) -> Records:
     """A candle from REST counts as said at its close time, so that what the stream said at the close stands."""
+    if not isinstance(rows, list):
+        raise TypeError("no list of candles")
     width = interval.milliseconds
     on_grid = [row for row in rows if row[0] % width == 0]
     records = np.zeros(len(on_grid), CANDLE)

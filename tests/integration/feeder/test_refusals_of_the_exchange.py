@@ -1,0 +1,202 @@
+"""An exchange that refuses, bans or talks nonsense over real sockets: we stop when told, go on when allowed, and never hammer it."""
+
+import asyncio
+import time
+from collections import Counter
+from http import HTTPStatus
+
+import orjson
+import pytest
+
+from adapters.binance import rest
+from adapters.binance.rest import DEFAULT_RETRY_AFTER, BinanceRest
+from domain.errors import RefusedError, UnavailableError
+from domain.market import Interval, Market
+from feeder.feeder import Feeder
+from feeder.settings import FeederSettings
+from local.exchange.http11 import Response, take_request
+from tests.integration.feeder.conftest import free_port
+
+TIME = Response(body=b'{"serverTime": 1767225600000}')
+SILENCE = None
+
+
+def refusal(status, **headers):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(status=HTTPStatus(status), body=b'{"code": -1003, "msg": "Too much request weight used."}', headers=named)
+
+
+class Exchange:
+    """Answers as it is told: with one reply after the other, then with the last for ever. Notes when it was asked for what."""
+
+    def __init__(self, *replies):
+        self.replies = list(replies)
+        self.asked = []
+        self._server = None
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+
+    @property
+    def moments(self):
+        return [moment for moment, _ in self.asked]
+
+    def reply(self, request):
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
+    async def _serve(self, reader, writer):
+        buffer = bytearray()
+        while data := await reader.read(65_536):
+            buffer += data
+            while request := take_request(buffer, "127.0.0.1"):
+                self.asked.append((time.monotonic(), request))
+                reply = self.reply(request)
+                if reply is SILENCE:
+                    await asyncio.sleep(60)
+                writer.write(reply.encode(request))
+        writer.close()
+
+
+@pytest.mark.parametrize(("status", "pause"), [(429, 1), (418, 2)])
+async def test_a_refusal_stops_every_request_for_the_time_it_states_and_then_all_goes_on(status, pause):
+    async with Exchange(refusal(status, Retry_After=str(pause)), TIME) as exchange, BinanceRest(exchange.url) as client:
+        with pytest.raises(UnavailableError, match=f"{status}.*Too much request weight"):
+            await client.server_time()
+        refused = time.monotonic()
+        assert [1_767_225_600_000] * 5 == await asyncio.gather(*(client.server_time() for _ in range(5)))
+        assert 6 == len(exchange.asked)
+        assert exchange.moments[1] - refused >= pause - 0.05
+        assert exchange.moments[-1] - refused < pause + 2
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (403, {}, DEFAULT_RETRY_AFTER),
+        (429, {}, DEFAULT_RETRY_AFTER),
+        (429, {"Retry_After": "Wed, 21 Oct 2026 07:28:00 GMT"}, DEFAULT_RETRY_AFTER),
+        (429, {"Retry_After": "nan"}, DEFAULT_RETRY_AFTER),
+        (418, {"Retry_After": "259200"}, 259_200.0),
+        (429, {"Retry_After": "0"}, 1.0),
+        (429, {"Retry_After": "-5"}, 1.0),
+    ],
+)
+async def test_a_pause_is_never_left_out_whatever_the_header_says(status, headers, expected):
+    async with Exchange(refusal(status, **headers)) as exchange, BinanceRest(exchange.url) as client:
+        with pytest.raises(UnavailableError):
+            await client.server_time()
+        assert pytest.approx(expected, abs=0.5) == client.limiter.delay(1)
+
+
+async def test_requests_that_wait_when_a_refusal_comes_wait_on():
+    """Ten at once where the limit lets some through: those behind the refusal are held back with it."""
+    async with Exchange(refusal(429, Retry_After="1"), TIME) as exchange, BinanceRest(exchange.url) as client:
+        client.limiter.set_limit(1_500)
+        client.limiter._available = 1.0  # one request now, ten a second from then on
+        results = await asyncio.gather(*(client.server_time() for _ in range(4)), return_exceptions=True)
+    assert [UnavailableError] == [type(result) for result in results if isinstance(result, Exception)]
+    assert exchange.moments[1] - exchange.moments[0] >= 0.95
+
+
+@pytest.mark.parametrize("used", ["5000", "nonsense"])
+async def test_weight_that_others_behind_the_address_used_up_is_heeded(used):
+    reply = Response(body=TIME.body, headers={"X-MBX-USED-WEIGHT-1M": used})
+    async with Exchange(reply) as exchange, BinanceRest(exchange.url) as client:
+        await client.server_time()
+        assert (client.limiter.delay(1) > 9) is (used == "5000")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>maintenance</html>", b"[[1767225600000", b"{}", b"[]", b"null", b'[["x"]]', b'[[1767225600000, "a"]]', b'{"symbols": 3}'],
+)
+async def test_a_reply_that_is_nonsense_is_an_outage_and_not_a_crash(body):
+    async with Exchange(Response(body=body)) as exchange, BinanceRest(exchange.url) as client:
+        for path, call in (
+            ("/api/v3/time", client.server_time()),
+            ("/api/v3/exchangeInfo", client.symbols("USDT")),
+            ("/api/v3/klines", client.klines("BTCUSDT", Interval.M1, 10)),
+        ):
+            if (path, body) == ("/api/v3/klines", b"[]"):  # a symbol without candles
+                assert 0 == len(await call)
+            else:
+                with pytest.raises(UnavailableError, match=f"GET {path}: the reply is not"):
+                    await call
+
+
+@pytest.mark.parametrize(("status", "kind"), [(400, RefusedError), (404, RefusedError), (500, UnavailableError), (503, UnavailableError)])
+async def test_an_error_says_whether_asking_again_may_help(status, kind):
+    async with Exchange(refusal(status)) as exchange, BinanceRest(exchange.url) as client:
+        with pytest.raises(kind, match=str(status)):
+            await client.server_time()
+        assert 0 == client.limiter.delay(1)
+
+
+async def test_an_exchange_that_is_away_or_says_nothing_is_an_outage(monkeypatch):
+    monkeypatch.setattr(rest, "TIMEOUT_SECONDS", 0.3)
+    async with Exchange(SILENCE) as exchange, BinanceRest(exchange.url) as client, BinanceRest(f"http://127.0.0.1:{free_port()}") as nobody:
+        with pytest.raises(UnavailableError, match="ReadTimeout"):
+            await client.server_time()
+        with pytest.raises(UnavailableError, match="ConnectError"):
+            await nobody.server_time()
+
+
+class Market24(Exchange):
+    """Lists two symbols, and answers for their candles as it is told."""
+
+    def reply(self, request):
+        names = ("lastPrice", "openPrice", "highPrice", "lowPrice", "volume", "quoteVolume")
+        symbols = [
+            {"symbol": name, "status": "TRADING", "quoteAsset": "USDT", "isSpotTradingAllowed": True} for name in ("BTCUSDT", "ETHUSDT")
+        ]
+        fixed = {
+            "/api/v3/time": TIME,
+            "/api/v3/exchangeInfo": Response(body=orjson.dumps({"symbols": symbols})),
+            "/api/v3/ticker/24hr": Response(
+                body=orjson.dumps([{"symbol": "BTCUSDT", "closeTime": 1_767_225_600_000} | dict.fromkeys(names, "1")])
+            ),
+        }
+        return fixed.get(request.path) or super().reply(request)
+
+
+async def feed_for(seconds, exchange):
+    """A feeder that lives so long; its requests for candles."""
+    settings = FeederSettings(
+        rest_url=exchange.url,
+        stream_url=f"ws://127.0.0.1:{free_port()}",
+        market=Market.BINANCE,
+        quote_asset="USDT",
+        host="127.0.0.1",
+        port=free_port(),
+        token="a secret of the tests",
+    )
+    running = asyncio.create_task(Feeder(settings).run())
+    await asyncio.sleep(seconds)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return [(moment, request.query) for moment, request in exchange.asked if request.path == "/api/v3/klines"]
+
+
+@pytest.mark.parametrize("reply", [refusal(500), Response(body=b"<html>"), refusal(400)], ids=["broken", "nonsense", "refused"])
+async def test_a_feeder_asks_for_the_same_candles_ever_more_rarely_while_they_do_not_come(reply):
+    async with Market24(reply) as exchange:
+        asked = await feed_for(4, exchange)
+    times = Counter((query["symbol"], query["interval"]) for _, query in asked)
+    assert 2 * len(Interval) == len(times)
+    assert {2, 3} >= set(times.values())
+
+
+async def test_a_feeder_that_is_refused_keeps_all_its_workers_from_asking():
+    async with Market24(refusal(429, Retry_After="2")) as exchange:
+        moments = [moment for moment, _ in await feed_for(3.5, exchange)]
+    at_once = [moment for moment in moments if moment < moments[0] + 1]
+    later = [moment for moment in moments if moment >= moments[0] + 1]
+    assert len(at_once) <= 10  # one of each worker at most was under way
+    assert later
+    assert min(later) - max(at_once) >= 1.9
+    assert len(later) <= 10
