@@ -35,11 +35,8 @@ async def test_what_is_not_deterministic_fails_in_the_sandbox(server: WorkflowEn
         workflow_runner=sandbox(),
         workflow_failure_exception_types=[Exception],  # else the task would be tried for ever
     ):
-        handle: WorkflowHandle = await server.client.start_workflow(
-            impure.ImpureWorkflow.run, what, id=f"impure-{uuid4()}", task_queue="impure"
-        )
         with pytest.raises(WorkflowFailureError) as failed:
-            await handle.result()
+            await server.client.execute_workflow(impure.ImpureWorkflow.run, what, id=f"impure-{uuid4()}", task_queue="impure")
 
     assert "Cannot access" in str(failed.value.cause)
 
