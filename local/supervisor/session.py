@@ -88,6 +88,8 @@ async def _announce(supervisor: Supervisor, stack: Stack, display: Display, bega
 def summary(stack: Stack, seconds: float) -> tuple[str, ...]:
     """What a person wants to know once everything runs."""
     settings = stack.environment()
+    elsewhere = "" if stack.state == Path(".state").resolve() else f"CLOUDTRADER_STATE={stack.state} "
+    command = f"{elsewhere}.venv/bin/cloudtrader"
     return (
         f"ready after {seconds:.1f} s",
         f"  market        {LOUD[stack.market.market]}",
@@ -96,7 +98,10 @@ def summary(stack: Stack, seconds: float) -> tuple[str, ...]:
         f"  feeder        http://127.0.0.1:{stack.ports['feeder']}/status",
         f"  settings      {stack.state / ENVIRONMENT_FILE}",
         f"  logs          {stack.state / 'logs'}",
-        "  signals       .venv/bin/cloudtrader signals tail",
+        f"  demo users    {stack.state / 'demo-users.json'} holds their passwords",
+        f"  traders       {command} trader list",
+        f"  signals       {command} signals tail",
+        f"  trouble       {command} doctor",
         "  stop          Ctrl-C, or `make down` elsewhere; nothing is lost",
     )
 

@@ -147,6 +147,19 @@ def test_the_summary_names_the_market_and_what_to_open(tmp_path):
         assert expected in text
 
 
+def test_the_summary_names_commands_that_find_this_system(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".state").mkdir()
+
+    here = "\n".join(summary(_stack(tmp_path / ".state", Market.SIMULATED), 1))
+    elsewhere = "\n".join(summary(_stack(tmp_path, Market.SIMULATED), 1))
+    named = [line.split(".venv/bin/cloudtrader ")[1] for line in here.splitlines() if ".venv/bin/cloudtrader " in line]
+
+    assert ["trader list", "signals tail", "doctor"] == named
+    assert "CLOUDTRADER_STATE" not in here
+    assert f"CLOUDTRADER_STATE={tmp_path} .venv/bin/cloudtrader signals tail" in elsewhere
+
+
 def _answer(problem: str):
     async def answer() -> str:
         return problem
