@@ -8,6 +8,7 @@ from typing import Self
 from uuid import UUID, uuid4
 
 import httpx
+from postgrest.exceptions import APIError
 from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
 
@@ -107,7 +108,10 @@ class Backend:
         """Wait until the trader has evaluated the candle that opened at `last`, ms, and recorded what it found."""
 
         async def holds() -> bool:
-            return await self.last_evaluated(trader_id) >= last
+            try:
+                return await self.last_evaluated(trader_id) >= last
+            except (httpx.HTTPError, APIError):  # the database may be among what is being waited for
+                return False
 
         await eventually(holds, within, f"trader {trader_id} has evaluated candle {last}")
 

@@ -30,14 +30,25 @@ OWN_PORTS = range(20_000, 32_000)
 class RunningStack:
     """`make up` in a directory; its settings, and the processes by name."""
 
-    def __init__(self, state: Path, process: Process) -> None:
+    def __init__(self, state: Path, environment: dict[str, str]) -> None:
         self.state = state
         self.lines: list[str] = []
         self.pids: dict[str, int] = {}
         self._ready_pids: dict[str, int] = {}
-        self._process = process
+        self._environment = environment
+        self._process: Process
+
+    async def start(self) -> float:
+        """Start, also again after a stop or a crash; the seconds until everything was ready."""
+        began = asyncio.get_running_loop().time()
+        self.lines.clear()
+        environment = {**os.environ, "CLOUDTRADER_STATE": str(self.state), **self._environment}
+        command = (sys.executable, "-m", "local", "up")
+        self._process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=STDOUT, env=environment)
         self._ready = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
+        await self._until_ready()
+        return asyncio.get_running_loop().time() - began
 
     async def _read(self) -> None:
         assert self._process.stdout
@@ -49,8 +60,7 @@ class RunningStack:
             if " ready after " in line:
                 self._ready.set()
 
-    async def ready(self) -> None:
-        """Everything runs."""
+    async def _until_ready(self) -> None:
         waits = [asyncio.ensure_future(self._ready.wait()), self._reading]
         await asyncio.wait(waits, timeout=READY_WITHIN, return_when=asyncio.FIRST_COMPLETED)
         waits[0].cancel()
@@ -117,9 +127,21 @@ class RunningStack:
 async def running_stack(**environment: str) -> AsyncIterator[RunningStack]:
     """The stack, ready; stopped at the end. Its folder is not pytest's own, which PostgreSQL's user may not enter."""
     with TemporaryDirectory(prefix="cloudtrader-test-", ignore_cleanup_errors=True) as folder:
-        state = Path(folder, "state")
-        _use_ports_of_its_own(state)
-        async with running_in(state, **environment) as stack:
+        stack = RunningStack(Path(folder, "state"), environment)
+        _use_ports_of_its_own(stack.state)
+        try:
+            await stack.start()
+            yield stack
+        finally:
+            await stack.stop()
+
+
+@asynccontextmanager
+async def small_stack(**environment: str) -> AsyncIterator[RunningStack]:
+    """The stack on a small market of its own."""
+    with TemporaryDirectory(prefix="cloudtrader-test-") as folder:
+        write_recording(file := Path(folder, "market.parquet"))
+        async with running_stack(MARKET=f"replay:{file}", MARKET_START=START, **environment) as stack:
             yield stack
 
 
@@ -128,35 +150,6 @@ def _use_ports_of_its_own(state: Path) -> None:
     state_directory.prepare(state)
     names = usual_ports(workers=MAX_WORKERS)
     (state / "ports.json").write_text(json.dumps(dict(zip(names, random.sample(OWN_PORTS, len(names)), strict=True))))
-
-
-@asynccontextmanager
-async def small_stack(speed: int) -> AsyncIterator[RunningStack]:
-    """The stack on a small market of its own, played at `speed`."""
-    with TemporaryDirectory(prefix="cloudtrader-test-") as folder:
-        write_recording(file := Path(folder, "market.parquet"))
-        async with running_stack(MARKET=f"replay:{file}", MARKET_SPEED=str(speed), MARKET_START=START) as stack:
-            yield stack
-
-
-@asynccontextmanager
-async def running_in(state: Path, **environment: str) -> AsyncIterator[RunningStack]:
-    """The stack of a state directory, ready; stopped at the end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "local",
-        "up",
-        stdout=PIPE,
-        stderr=STDOUT,
-        env={**os.environ, "CLOUDTRADER_STATE": str(state), **environment},
-    )
-    stack = RunningStack(state, process)
-    try:
-        await stack.ready()
-        yield stack
-    finally:
-        await stack.stop()
 
 
 def _tree(pid: int) -> list[psutil.Process]:

@@ -19,7 +19,7 @@ from workflows import ids
 
 RISING = "match = close > open"
 """Of a dozen symbols some newly match at every candle."""
-SPEED = 40
+SPEED = "40"
 AT_ONCE = 1.0
 SILENCE = 6.0
 """Four candles at this speed."""
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture(scope="module")
 async def stack() -> AsyncIterator[RunningStack]:
-    async with small_stack(SPEED) as stack:
+    async with small_stack(MARKET_SPEED=SPEED) as stack:
         yield stack
 
 
