@@ -63,7 +63,7 @@ class InstanceWorkflow:
         self._require_room(request.trader_id, loaded)  # another deployment may have taken the last place meanwhile
         await workflow.wait_condition(lambda: self._saved is not None)  # a trader's evaluations refer to the instance's row
         before = self.state.traders.get(str(request.trader_id))
-        self._set(request.trader_id, before or TraderStatus.STARTING)
+        self._set(request.trader_id, before if before in ACTIVE else TraderStatus.STARTING)
         try:
             await self._call(
                 traders.START,
@@ -78,6 +78,9 @@ class InstanceWorkflow:
     @workflow.update(description="Stop one of the user's traders and take it out of the cloud.")
     async def withdraw(self, request: WithdrawInput) -> bool:
         """Stop a trader; whether there was one running."""
+        if str(request.trader_id) not in self.state.traders:
+            owned = traders.LoadTraderInput(trader_id=request.trader_id, user_id=self.user_id)
+            await self._call(traders.LOAD, owned, traders.LoadTraderResult)
         stop = traders.SignalTraderInput(trader_id=request.trader_id, name="stop", reason=request.reason or "withdrawn")
         result = await self._call(traders.SIGNAL, stop, traders.SignalTraderResult)
         self._set(request.trader_id, TraderStatus.STOPPED)

@@ -10,6 +10,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from activities import screening, signals
 from activities.screening import Ended, WindowInput, WindowResult
 from domain.market import Interval
 from domain.screening import Progress
@@ -82,7 +83,9 @@ async def test_a_reason_given_with_a_signal_is_shown(time_skipping: WorkflowEnvi
 
 
 async def test_an_update_with_a_broken_filter_is_refused_and_changes_nothing(time_skipping: WorkflowEnvironment) -> None:
-    world = World(forever, check_error=ApplicationError("line 1, column 9: no name rsj", type="FilterRefusedError", non_retryable=True))
+    world = World(
+        forever, errors={screening.CHECK: ApplicationError("line 1, column 9: no name rsj", type="FilterRefusedError", non_retryable=True)}
+    )
     async with world.workers(time_skipping.client):
         handle = await start_trader(time_skipping.client)
         with pytest.raises(WorkflowUpdateFailedError) as refused:
@@ -196,9 +199,11 @@ async def test_failing_store_is_retried_until_the_signal_is_recorded(time_skippi
     async def watch(window: WindowInput) -> WindowResult:
         return elapsed(window, matches=(match_at(1),)) if window.number == 1 else await forever(window)
 
-    world = World(watch, record_error=RuntimeError("database away"))
+    world = World(watch, errors={signals.RECORD: RuntimeError("database away")})
     async with world.workers(time_skipping.client):
         handle = await start_trader(time_skipping.client)
+        await eventually(lambda: bool(world.windows))
+        world.errors.clear()
         await eventually(lambda: len(world.windows) > 1)
         await handle.signal("stop")
         report = await handle.result()

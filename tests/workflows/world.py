@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid4
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
@@ -22,10 +22,11 @@ from domain.screening import Match, Progress
 from domain.signals import signal_id
 from domain.tiers import LIMITS, Tier
 from domain.traders import Mode, Trader, TraderSettings
+from workers.launcher import TemporalTraderLauncher
 from workers.registry import WORKFLOWS
 from workers.runner import sandbox
 from workflows import ids
-from workflows.contracts import TraderConfig, TraderInput
+from workflows.contracts import TraderConfig
 from workflows.trader import TraderWorkflow
 
 USER = UUID("00000000-0000-0000-0000-0000000000aa")
@@ -40,18 +41,25 @@ def config_of(
     tier: Tier = Tier.ELITE,
     interval: Interval = Interval.M1,
     heartbeat_timeout: timedelta | None = None,
+    cadence: timedelta | None = None,
+    max_open_monitors: int | None = None,
+    user_id: UUID = USER,
 ) -> TraderConfig:
     limits = LIMITS[tier]
     return TraderConfig(
         trader_id=trader_id,
-        user_id=USER,
+        user_id=user_id,
         instance_id=INSTANCE,
         name="Oversold bounce",
         version=version,
         mode=Mode.DEMO,
         tier=tier,
-        settings=TraderSettings(filter=FilterSpec(code="match = close > 0", interval=interval), cadence=limits.default_cadence),
-        limits=replace(limits, heartbeat_timeout=heartbeat_timeout or limits.heartbeat_timeout),
+        settings=TraderSettings(filter=FilterSpec(code="match = close > 0", interval=interval), cadence=cadence or limits.default_cadence),
+        limits=replace(
+            limits,
+            heartbeat_timeout=heartbeat_timeout or limits.heartbeat_timeout,
+            max_open_monitors=limits.max_open_monitors if max_open_monitors is None else max_open_monitors,
+        ),
     )
 
 
@@ -114,8 +122,8 @@ class World:
     sent: list[tuple[UUID, str]] = field(default_factory=list)
     started: list[trader_activities.StartTraderInput] = field(default_factory=list)
     saved: list[instances.SaveInstanceInput] = field(default_factory=list)
-    check_error: ApplicationError | None = None
-    record_error: Exception | None = None
+    errors: dict[str, Exception] = field(default_factory=dict)
+    """What an activity fails with, by its type, as long as it stands here."""
 
     @activity.defn(name=screening.WATCH)
     async def watch(self, window: WindowInput) -> WindowResult:
@@ -124,14 +132,11 @@ class World:
 
     @activity.defn(name=screening.CHECK)
     async def check(self, request: screening.CheckInput) -> None:
-        if self.check_error:
-            raise self.check_error
+        self._fail(screening.CHECK)
 
     @activity.defn(name=signals.RECORD)
     async def record(self, request: signals.RecordSignalsInput) -> signals.RecordSignalsResult:
-        if self.record_error:
-            error, self.record_error = self.record_error, None
-            raise error
+        self._fail(signals.RECORD)
         found = [signal_id(request.trader_id, m.symbol, request.interval, m.candle_open_time) for m in request.matches]
         new = tuple(one for one in found if one not in self.recorded)
         self.recorded.extend(new)
@@ -139,6 +144,7 @@ class World:
 
     @activity.defn(name=signals.SET_STATUS)
     async def set_signal_status(self, request: signals.SetSignalStatusInput) -> None:
+        self._fail(signals.SET_STATUS)
         self.signal_statuses.append((request.signal_id, request.status))
 
     @activity.defn(name=trader_activities.SET_STATUS)
@@ -154,10 +160,12 @@ class World:
 
     @activity.defn(name=trader_activities.START)
     async def start(self, request: trader_activities.StartTraderInput) -> None:
+        self._fail(trader_activities.START)
         self.started.append(request)
 
     @activity.defn(name=trader_activities.SIGNAL)
     async def signal(self, request: trader_activities.SignalTraderInput) -> trader_activities.SignalTraderResult:
+        self._fail(trader_activities.SIGNAL)
         self.sent.append((request.trader_id, request.name))
         return trader_activities.SignalTraderResult(delivered=True)
 
@@ -165,32 +173,46 @@ class World:
     async def save(self, request: instances.SaveInstanceInput) -> None:
         self.saved.append(request)
 
+    def _fail(self, name: str) -> None:
+        if error := self.errors.get(name):
+            raise error
+
     @asynccontextmanager
     async def workers(self, client: Client, *, cached: int = 1_000) -> AsyncIterator[None]:
         """Workers for both queues. With `cached=0` every workflow task replays the whole history."""
-        stores = [self.load, self.start, self.signal, self.set_status, self.record, self.set_signal_status, self.save]
         async with (
-            Worker(
-                client,
-                task_queue=ids.TRADERS_QUEUE,
-                workflows=WORKFLOWS,
-                activities=stores,
-                workflow_runner=sandbox(),
-                max_cached_workflows=cached,
-            ),
+            self.traders_worker(client, cached=cached),
             Worker(client, task_queue=ids.MARKET_QUEUE, activities=[self.watch, self.check]),
         ):
             yield
 
+    def traders_worker(self, client: Client, *, cached: int = 1_000) -> Worker:
+        """Workflow tasks and everything but the market."""
+        stores = [self.load, self.start, self.signal, self.set_status, self.record, self.set_signal_status, self.save]
+        return Worker(
+            client,
+            task_queue=ids.TRADERS_QUEUE,
+            workflows=WORKFLOWS,
+            activities=stores,
+            workflow_runner=sandbox(),
+            max_cached_workflows=cached,
+        )
+
 
 async def start_trader(client: Client, **config: object) -> WorkflowHandle[TraderWorkflow, object]:
-    trader_id = uuid4()
-    return await client.start_workflow(
-        TraderWorkflow.run,
-        TraderInput(config=config_of(trader_id, **config)),
-        id=ids.trader_workflow_id(trader_id),
-        task_queue=ids.TRADERS_QUEUE,
+    """Start a trader of its own, as `config_of` makes it, by the real launcher."""
+    made = config_of(uuid4(), **config)
+    trader = Trader(
+        id=made.trader_id,
+        user_id=made.user_id,
+        name=made.name,
+        version=made.version,
+        mode=made.mode,
+        tier=made.tier,
+        settings=made.settings,
     )
+    await TemporalTraderLauncher(client).start(trader, made.instance_id, made.limits)
+    return client.get_workflow_handle_for(TraderWorkflow.run, ids.trader_workflow_id(made.trader_id))
 
 
 def monitor_id(handle_id: str, match: Match) -> str:
@@ -198,14 +220,21 @@ def monitor_id(handle_id: str, match: Match) -> str:
     return ids.signal_monitor_workflow_id(signal_id(trader_id, match.symbol, Interval.M1, match.candle_open_time))
 
 
-def trader_of(tier: Tier, number: int = 1) -> Trader:
-    trader_id = uuid5(USER, f"{tier}-{number}")
+def trader_of(tier: Tier, user_id: UUID = USER) -> Trader:
+    """A stored trader that was never deployed."""
+    trader_id = uuid4()
     return Trader(
         id=trader_id,
-        user_id=USER,
-        name=f"Trader {number}",
+        user_id=user_id,
+        name="Oversold bounce",
         version=1,
         mode=Mode.DEMO,
         tier=tier,
         settings=config_of(trader_id, tier=tier).settings,
     )
+
+
+async def brief(window: WindowInput) -> WindowResult:
+    """A window in which nothing happens and that is soon over."""
+    await asyncio.sleep(0.02)
+    return elapsed(window)
