@@ -65,7 +65,7 @@ def user_lines(known: dict[str, str]) -> Iterator[str]:
     shown = sys.stdout.isatty()
     for tier in Tier:
         password = f"password {known[email_of(tier)]:22} " if shown else ""
-        yield f"{email_of(tier):28} {password}{len(DEPLOYED[tier])} traders run"
+        yield f"{email_of(tier):28} {password}traders running: {len(DEPLOYED[tier])}"
     if not shown:
         yield f"Their passwords are in {users_file()}, which its owner alone can read."
 

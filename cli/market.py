@@ -64,7 +64,7 @@ async def market_status(settings: Settings) -> MarketStatus:
 async def status(as_json: Json = False) -> None:
     """Whether market data flows, how old and how complete it is, and which symbols lack candles."""
     found = await market_status(Settings())
-    show({"healthy": found.healthy, "url": found.url, **found.details}, _view(found), as_json=as_json)
+    show({"healthy": found.healthy, "url": found.url, **found.details}, status_view(found), as_json=as_json)
     if not found.healthy:
         raise UnavailableError(f"The feeder gets no market data: look at {found.url}/status and at its log.")
 
@@ -74,7 +74,8 @@ def _group() -> None:
     """Look at the market data."""
 
 
-def _view(found: MarketStatus) -> RenderableType:
+def status_view(found: MarketStatus) -> RenderableType:
+    """Whether all is well, how complete each interval is, and which symbols are furthest behind."""
     details = found.details
     head = (
         f"{_health(found)}: {details['market']} market, {details['symbols']} symbols, data {duration(found.age)} old, "

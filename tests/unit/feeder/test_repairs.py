@@ -82,7 +82,7 @@ async def test_shorter_intervals_come_first_and_no_row_twice(store):
     queue = RepairQueue(store, Clock())
     queue.scan(FIRST * MINUTE)
     queue.scan(FIRST * MINUTE)
-    assert len(queue) == 12
+    assert (len(queue), queue.behind) == (12, 12)
     taken = [await queue.take() for _ in range(12)]
     queue.scan(FIRST * MINUTE)
     assert len(queue) == 0, "what is being repaired is not queued again"
@@ -117,6 +117,7 @@ async def test_a_candle_that_is_only_late_gets_a_second_to_arrive_and_then_needs
     clock.now = 1.0
     queue.scan(late)
     assert [(await queue.take()).row for _ in range(len(queue))] == [1]
+    assert queue.behind == 1
 
 
 async def test_a_repaired_row_that_falls_behind_again_is_not_made_to_wait_for_its_earlier_attempts(store):
