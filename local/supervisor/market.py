@@ -46,15 +46,17 @@ async def binance_problem() -> str:
 async def choose_market(wanted: str, problem_of_binance: Callable[[], Awaitable[str]] = binance_problem) -> MarketChoice:
     """The market for MARKET=`wanted`; when that is empty, Binance if it can be reached, else the simulated exchange.
 
-    Raises StartError for anything but binance, simulated and replay:FILE with a file that is there.
+    Raises StartError for anything but simulated, replay:FILE with a file that is there, and binance where it can be reached.
     """
     if wanted.startswith(REPLAY_PREFIX):
         return _replay(wanted.removeprefix(REPLAY_PREFIX))
-    if wanted in (Market.BINANCE, Market.SIMULATED):
-        return MarketChoice(market=Market(wanted), why=f"MARKET={wanted}")
-    if wanted:
+    if wanted == Market.SIMULATED:
+        return MarketChoice(market=Market.SIMULATED, why=f"MARKET={wanted}")
+    if wanted not in ("", Market.BINANCE):
         raise StartError(f"MARKET={wanted} is not a market: use MARKET=binance, MARKET=simulated or MARKET=replay:FILE.")
     problem = await problem_of_binance()
+    if problem and wanted:
+        raise StartError(f"MARKET=binance: Binance cannot be reached ({problem}). Check the network, or use MARKET=simulated.")
     if problem:
         return MarketChoice(market=Market.SIMULATED, why=f"Binance cannot be reached: {problem}")
     return MarketChoice(market=Market.BINANCE, why="Binance's public data can be reached")

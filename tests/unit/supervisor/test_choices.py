@@ -55,11 +55,17 @@ async def test_the_market_is_simulated_when_binance_cannot_be_reached_and_says_w
     assert MarketChoice(market=Market.SIMULATED, why="Binance cannot be reached: no answer within 3 s") == choice
 
 
-async def test_a_market_that_is_asked_for_is_not_looked_for():
+async def test_binance_that_is_asked_for_and_cannot_be_reached_is_refused():
+    with pytest.raises(StartError, match=r"cannot be reached \(no answer\)\. Check the network, or use MARKET=simulated"):
+        await choose_market("binance", problem_of_binance=_answer("no answer"))
+    assert Market.BINANCE is (await choose_market("binance", problem_of_binance=_answer(""))).market
+
+
+async def test_a_simulated_market_that_is_asked_for_looks_for_no_other():
     async def never():
         raise AssertionError
 
-    assert Market.BINANCE is (await choose_market("binance", problem_of_binance=never)).market
+    assert Market.SIMULATED is (await choose_market("simulated", problem_of_binance=never)).market
 
 
 async def test_a_recording_is_replayed_from_its_file(tmp_path):
