@@ -67,13 +67,21 @@ class Backend:
         email = f"{uuid4()}@cloudtrader.test"
         return await SupabaseUsers(self._database).create_user(email, uuid4().hex, tier), email
 
-    async def deploy(self, name: str, code: str, interval: str, *, symbols: tuple[str, ...] = (), user: UUID | None = None) -> UUID:
-        """A new trader that runs."""
+    async def create(
+        self, name: str, code: str, interval: str, *, symbols: tuple[str, ...] = (), user: UUID | None = None, cadence_seconds: float = 1
+    ) -> UUID:
+        """A new trader."""
         rule = FilterSpec(code=code, interval=Interval(interval))
-        settings = TraderSettings(filter=rule, cadence=timedelta(seconds=1), symbols=symbols)
-        trader = await self._deployments.create(user or self.user, name, settings)
-        await self._deployments.deploy(user or self.user, str(trader.id))
-        return trader.id
+        settings = TraderSettings(filter=rule, cadence=timedelta(seconds=cadence_seconds), symbols=symbols)
+        return (await self._deployments.create(user or self.user, name, settings)).id
+
+    async def deploy(
+        self, name: str, code: str, interval: str, *, symbols: tuple[str, ...] = (), user: UUID | None = None, cadence_seconds: float = 1
+    ) -> UUID:
+        """A new trader that runs."""
+        trader_id = await self.create(name, code, interval, symbols=symbols, user=user, cadence_seconds=cadence_seconds)
+        await self._deployments.deploy(user or self.user, str(trader_id))
+        return trader_id
 
     async def stop(self, trader_id: UUID) -> None:
         """Take a trader of our user out of the cloud."""
