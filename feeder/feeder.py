@@ -53,6 +53,7 @@ class Feeder:
         self._connections: list[ExchangeConnection] = []
         self._pacer = DialPacer()
         self._flush_is_due = False
+        self._rest_is_away = False
         pages = {"/healthz": self._health_page, "/status": self._status_page}
         self._server = MarketServer(self.broadcast, settings.token, pages)
 
@@ -135,11 +136,23 @@ class Feeder:
             asked_at = self.intake.as_of
             try:
                 await self._fetch(rest, repair, asked_at)
-            except (UnavailableError, RefusedError) as error:
+                self._note_rest("")
+            except UnavailableError as error:
+                self.statistics.rest_failures += 1
+                self._note_rest(str(error))
+            except RefusedError as error:
                 self.statistics.rest_failures += 1
                 logger.warning("Could not repair %s of %s: %s", repair.interval, self.store.symbols[repair.row], error)
             finally:
                 self._repairs.done(repair)
+
+    def _note_rest(self, problem: str) -> None:
+        # An outage fails thousands of repairs: it is told when it begins and when it ends.
+        if problem and not self._rest_is_away:
+            logger.warning("Candles cannot be repaired until REST answers again: %s", problem)
+        elif self._rest_is_away and not problem:
+            logger.info("REST answers again")
+        self._rest_is_away = bool(problem)
 
     async def _fetch(self, rest: BinanceRest, repair: Repair, asked_at: int) -> None:
         code, row, interval = repair

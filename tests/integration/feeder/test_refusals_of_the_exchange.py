@@ -191,6 +191,17 @@ async def test_a_feeder_asks_for_the_same_candles_ever_more_rarely_while_they_do
     assert {2, 3} >= set(times.values())
 
 
+async def test_an_outage_is_told_once_when_it_begins_and_once_when_it_ends(caplog):
+    caplog.set_level("INFO", logger="feeder.feeder")
+    async with Market24(refusal(500)) as exchange:
+        # Every repair fails at once and is tried again a second later.
+        asyncio.get_running_loop().call_later(0.8, exchange.replies.append, Response(body=b"[]"))
+        asyncio.get_running_loop().call_later(0.8, exchange.replies.pop, 0)
+        await feed_for(3, exchange)
+    told = [record.getMessage() for record in caplog.records if "REST" in record.getMessage()]
+    assert ["Candles cannot be repaired until REST", "REST answers again"] == [text.split(" answers again: ")[0] for text in told]
+
+
 async def test_a_feeder_that_is_refused_keeps_all_its_workers_from_asking():
     async with Market24(refusal(429, Retry_After="2")) as exchange:
         moments = [moment for moment, _ in await feed_for(3.5, exchange)]
