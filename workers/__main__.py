@@ -7,6 +7,8 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 
+from pydantic import ValidationError
+
 from adapters import temporal
 from adapters.settings import Settings, environment
 from adapters.telemetry import Telemetry, setup
@@ -41,9 +43,13 @@ async def work(settings: Settings, telemetry: Telemetry) -> None:
 
 
 def main() -> int:
-    """Run until stopped; 1 when something this needs is down."""
-    settings = Settings()
-    telemetry = setup("worker", metrics_port=settings.metrics_port, metrics_host=settings.metrics_host, log_level=settings.log_level)
+    """Run until stopped; 1 when something this needs is down or refuses its settings."""
+    try:
+        settings = Settings()
+        telemetry = setup("worker", metrics_port=settings.metrics_port, metrics_host=settings.metrics_host, log_level=settings.log_level)
+    except (CloudtraderError, ValidationError) as error:
+        print(f"worker: {error}", file=sys.stderr)  # noqa: T201  (there is no log yet)
+        return 1
     sys.setswitchinterval(GIL_SWITCH_SECONDS)
     gc.freeze()  # what is loaded now stays; it need not be looked at again
     try:
