@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import ids, policies
     from workflows.contracts import DeployInput, DeployResult, InstanceInput, InstanceState, WithdrawInput
     from workflows.failures import message_of, refusal_of
+    from workflows.inputs import reason_of
 
 Result = TypeVar("Result")
 
@@ -87,20 +88,21 @@ class InstanceWorkflow:
         return bool(result.delivered)
 
     @workflow.signal(description="Pause every trader of the user. Works without input; a reason may be given.")
-    async def pause_all(self, reason: str = "") -> None:
+    async def pause_all(self, *said: object) -> None:
         """Pause every trader."""
-        self.state = replace(self.state, status=InstanceStatus.PAUSED, reason=reason)
-        await self._signal_all("pause", reason)
+        self.state = replace(self.state, status=InstanceStatus.PAUSED, reason=reason_of(said))
+        await self._signal_all("pause", reason_of(said))
 
     @workflow.signal(description="Resume every trader of the user. Works without input; a reason may be given.")
-    async def resume_all(self, reason: str = "") -> None:
+    async def resume_all(self, *said: object) -> None:
         """Resume every trader."""
-        self.state = replace(self.state, status=InstanceStatus.RUNNING, reason=reason)
-        await self._signal_all("resume", reason)
+        self.state = replace(self.state, status=InstanceStatus.RUNNING, reason=reason_of(said))
+        await self._signal_all("resume", reason_of(said))
 
     @workflow.signal(description="Sent by a trader when its status changes.")
-    def trader_changed(self, trader_id: str = "", status: str = "") -> None:
+    def trader_changed(self, *said: object) -> None:
         """A trader says what it does now."""
+        trader_id, status, *_ = (*map(str, said), "", "")
         with suppress(ValueError):  # whoever sent this is no trader
             self._set(UUID(trader_id), TraderStatus(status))
 

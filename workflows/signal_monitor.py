@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.signals import SignalStatus
     from workflows import ids, policies
     from workflows.contracts import SignalMonitorInput
+    from workflows.inputs import reason_of
 
 
 @workflow.defn(name=ids.SIGNAL_MONITOR)
@@ -55,9 +56,9 @@ class SignalMonitorWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     @workflow.signal(description="Stop following this signal. Works without input; a reason may be given.")
-    def stop(self, reason: str = "") -> None:
+    def stop(self, *said: object) -> None:
         """Stop following this signal."""
-        self._stopped = reason or "stopped"
+        self._stopped = reason_of(said) or "stopped"
 
     @workflow.query(description="What became of the signal so far.")
     def status(self) -> SignalStatus:

@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import ids, policies
     from workflows.contracts import RunNowResult, SignalMonitorInput, TraderConfig, TraderInput, TraderReport
     from workflows.failures import message_of, refusal_of
+    from workflows.inputs import reason_of
     from workflows.story import story_of, summary_of
     from workflows.trader_state import absorbed, oddities_of, rebased, refuse_takeover, report_of, with_event, with_signals
 
@@ -79,27 +80,27 @@ class TraderWorkflow:
     # Messages. All Temporal signals work without input, from the Web UI, tctl and temporal alike.
 
     @workflow.signal(description="Stop looking, keep everything. Works without input; a reason may be given.")
-    def pause(self, reason: str = "") -> None:
+    def pause(self, *said: object) -> None:
         """Stop looking, keep everything."""
         if self.state.status is TraderStatus.RUNNING:
-            self._become(TraderStatus.PAUSED, reason)
+            self._become(TraderStatus.PAUSED, reason_of(said))
 
     @workflow.signal(description="Look again, from now on. Also ends an error. Works without input; a reason may be given.")
-    def resume(self, reason: str = "") -> None:
+    def resume(self, *said: object) -> None:
         """Look again, from now on: what happened while paused is not made up for."""
         if self.state.status in (TraderStatus.PAUSED, TraderStatus.ERROR):
             self.state = replace(self.state, progress=Progress())
-            self._become(TraderStatus.RUNNING, reason)
+            self._become(TraderStatus.RUNNING, reason_of(said))
 
     @workflow.signal(description="End the trader. Works without input; a reason may be given.")
-    def stop(self, reason: str = "") -> None:
+    def stop(self, *said: object) -> None:
         """End the trader. Signals being monitored are followed to their end."""
-        self._become(TraderStatus.STOPPED, reason)
+        self._become(TraderStatus.STOPPED, reason_of(said))
 
     @workflow.signal(description="Sent by a signal's monitor when it ends.")
-    def monitor_closed(self, signal: str = "") -> None:
+    def monitor_closed(self, *said: object) -> None:
         """A monitor ended; its place is free."""
-        self.state = replace(self.state, open_monitors=tuple(held for held in self.state.open_monitors if str(held) != signal))
+        self.state = replace(self.state, open_monitors=tuple(held for held in self.state.open_monitors if str(held) not in said))
 
     @workflow.update(description="Take over a newer version of the trader's settings, once they are found good.")
     async def update_config(self, config: TraderConfig) -> int:

@@ -101,10 +101,11 @@ def test_activity_types_are_dotted_names_and_workflow_types_kebab_ones() -> None
 
 
 @pytest.mark.parametrize("signal", handlers("signals"))
-def test_temporal_signals_can_be_sent_without_an_argument(signal: Any) -> None:
-    parameters = list(inspect.signature(signal.fn).parameters.values())[1:]
+def test_temporal_signals_take_any_number_of_anything(signal: Any) -> None:
+    """An input that does not fit its handler's parameters keeps a workflow from ever completing a task again."""
+    (_, said) = inspect.signature(signal.fn).parameters.values()
 
-    assert [one.name for one in parameters if one.default is inspect.Parameter.empty] == []
+    assert said.kind is inspect.Parameter.VAR_POSITIONAL
     assert signal.name is not None, "a name of its own: unknown signals are not taken"
     assert signal.description, "the Web UI shows it"
 

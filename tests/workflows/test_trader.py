@@ -57,21 +57,6 @@ async def test_resume_looks_from_now_on(time_skipping: WorkflowEnvironment) -> N
     assert report.status is TraderStatus.STOPPED
 
 
-@pytest.mark.parametrize("name", ["pause", "resume", "stop", "monitor_closed"])
-async def test_every_temporal_signal_works_without_input(time_skipping: WorkflowEnvironment, name: str) -> None:
-    world = World(forever)
-    async with world.workers(time_skipping.client):
-        handle = await start_trader(time_skipping.client)
-        await handle.signal(name)
-        await handle.signal(name)
-        report = await handle.query(TraderWorkflow.status)
-        await handle.signal("stop")
-        await handle.result()
-
-    expected = {"pause": TraderStatus.PAUSED, "stop": TraderStatus.STOPPED}.get(name, TraderStatus.RUNNING)
-    assert report.status is expected
-
-
 async def test_a_reason_given_with_a_signal_is_shown(time_skipping: WorkflowEnvironment) -> None:
     world = World(forever)
     async with world.workers(time_skipping.client):
@@ -202,7 +187,7 @@ async def test_failing_store_is_retried_until_the_signal_is_recorded(time_skippi
     world = World(watch, errors={signals.RECORD: RuntimeError("database away")})
     async with world.workers(time_skipping.client):
         handle = await start_trader(time_skipping.client)
-        await eventually(lambda: bool(world.windows))
+        await eventually(lambda: bool(world.failed))
         world.errors.clear()
         await eventually(lambda: len(world.windows) > 1)
         await handle.signal("stop")

@@ -124,6 +124,7 @@ class World:
     saved: list[instances.SaveInstanceInput] = field(default_factory=list)
     errors: dict[str, Exception] = field(default_factory=dict)
     """What an activity fails with, by its type, as long as it stands here."""
+    failed: list[str] = field(default_factory=list)
 
     @activity.defn(name=screening.WATCH)
     async def watch(self, window: WindowInput) -> WindowResult:
@@ -175,6 +176,7 @@ class World:
 
     def _fail(self, name: str) -> None:
         if error := self.errors.get(name):
+            self.failed.append(name)
             raise error
 
     @asynccontextmanager
