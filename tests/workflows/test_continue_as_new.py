@@ -142,5 +142,5 @@ async def has_search_attribute(trader: WorkflowHandle, status: str) -> bool:
 
 async def story(trader: WorkflowHandle) -> str:
     """What the Web UI shows of a workflow."""
-    said: str = (await trader.query("__temporal_workflow_metadata"))["currentDetails"]
+    said: str = (await trader.query("__temporal_workflow_metadata")).current_details
     return said
