@@ -51,6 +51,12 @@ async def time_skipping_server() -> AsyncIterator[WorkflowEnvironment]:
 @pytest.fixture(scope="session")
 async def dev_server() -> AsyncIterator[WorkflowEnvironment]:
     """The real server, in real time."""
+    async with real_server() as env:
+        yield env
+
+
+@asynccontextmanager
+async def real_server() -> AsyncIterator[WorkflowEnvironment]:
     env = await WorkflowEnvironment.start_local(
         dev_server_existing_path=shutil.which("temporal", path=BIN),
         data_converter=data_converter,
