@@ -21,7 +21,7 @@ reset: $(INSTALLED)
 setup: $(INSTALLED) $(NODE_PACKAGES)
 
 test: setup lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -95,12 +95,17 @@ def _default_start(market: SimulatedMarket) -> int:
 async def _serve(exchange: Exchange, kept: KeptTime | None) -> None:
     async with exchange:
         _log.info("listening on http://%s", exchange.address)
-        running = asyncio.gather(exchange.wait(), *((kept.follow(exchange.clock),) if kept else ()))
+        stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
-        await asyncio.wait([running])
-    if not running.cancelled():
-        running.result()
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        work = [asyncio.create_task(exchange.wait()), *((asyncio.create_task(kept.follow(exchange.clock)),) if kept else ())]
+        told = asyncio.create_task(stop.wait())
+        ended, _ = await asyncio.wait([told, *work], return_when=asyncio.FIRST_COMPLETED)
+        for task in (told, *work):
+            task.cancel()
+        await asyncio.wait([told, *work])
+    for task in ended - {told}:
+        task.result()
 
 
 def _follow_parent() -> None:
