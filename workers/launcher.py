@@ -12,7 +12,7 @@ from domain.tiers import TierLimits
 from domain.traders import Trader, TraderStatus
 from workflows import ids, policies
 from workflows.contracts import TraderConfig, TraderInput
-from workflows.story import summary_of
+from workflows.story import details_of, summary_of
 from workflows.trader import TraderWorkflow
 
 
@@ -35,7 +35,7 @@ class TemporalTraderLauncher:
                 search_attributes=_search_attributes(config),
                 memo={"trader": summary_of(config)},
                 static_summary=summary_of(config),
-                static_details=f"Filter:\n\n```python\n{config.settings.filter.code}\n```",
+                static_details=details_of(config),
                 priority=policies.priority_of(limits, trader.user_id),
             )
         except WorkflowAlreadyStartedError:

@@ -9,45 +9,59 @@ SHOWN_SYMBOLS = 12
 
 def summary_of(config: TraderConfig) -> str:
     """One line for lists."""
-    rule, cadence = config.settings.filter, config.settings.cadence
-    return f"{config.name} · {config.tier} · {rule.interval} {rule.trigger} every {_seconds(cadence.total_seconds())}"
+    return f"{config.name} · {config.tier} · {_rule(config)}"
+
+
+def details_of(config: TraderConfig) -> str:
+    """What the trader looks for."""
+    return f"**Filter**\n\n```python\n{config.settings.filter.code.strip()}\n```"
 
 
 def story_of(config: TraderConfig, state: TraderState) -> str:
-    """Everything an operator asks first, on one page."""
+    """Everything an operator asks first, on one page. The filter too: the server forgets static details at continue-as-new."""
     parts = [
         f"## {state.status}{f' — {state.reason}' if state.reason else ''}",
-        f"{summary_of(config)} · version {config.version} · {config.mode}" + (f" · since {_moment(state.since)}" if state.since else ""),
-        _market(state),
-        f"**Matching now ({len(state.progress.matching)})**: {_some(state.progress.matching)}",
+        f"**{config.name}** · {config.tier} · {_rule(config)} · version {config.version} · {config.mode} · since {_moment(state.since)}",
+        "\n".join(f"- {fact}" for fact in _facts(state)),
     ]
-    if state.conditions:
-        parts.append("**Conditions**: " + " · ".join(f"{label}: {count}" for label, count in state.conditions.items()))
-    parts.append(_totals(state))
     if state.recent_signals:
-        parts.append("**Last signals**\n\n" + "\n".join(f"- {line}" for line in state.recent_signals))
+        parts.append("**Last signals**\n\n" + "\n".join(f"- {line}" for line in reversed(state.recent_signals)))
     if state.events:
-        parts.append("**What happened**\n\n" + "\n".join(f"- {line}" for line in state.events))
-    return "\n\n".join(parts)
+        parts.append("**What happened**\n\n" + "\n".join(f"- {line}" for line in reversed(state.events)))
+    return "\n\n".join((*parts, details_of(config)))
 
 
-def _market(state: TraderState) -> str:
-    if state.last_tick is None:
-        return "No tick yet."
-    candle = f" · last candle {_moment(state.last_candle)}" if state.last_candle else ""
-    return (
-        f"Last tick {_moment(state.last_tick)}{candle} · market {state.market or 'unknown'} as of {_moment(state.as_of)} · "
-        f"data {_seconds(state.data_age.total_seconds())} old · {state.symbols} symbols, {state.not_ready} not ready"
+def _rule(config: TraderConfig) -> str:
+    rule, cadence = config.settings.filter, config.settings.cadence
+    return f"{rule.interval} {rule.trigger} every {cadence.total_seconds():g} s"
+
+
+def _facts(state: TraderState) -> list[str]:
+    totals, matching = state.totals, state.progress.matching
+    facts = [f"**Last tick** {_moment(state.last_tick)}" + (f", candle {_moment(state.last_candle)}" if state.last_candle else "")]
+    if state.market:
+        fresh = f"as of {_moment(state.as_of)}, {state.data_age.total_seconds():.1f} s old at that tick"
+        facts.append(f"**Market** {state.market} {fresh} · {state.symbols} symbols, {state.not_ready} not ready")
+    facts.append(f"**Matching ({len(matching)})** {_some(matching)}")
+    if state.conditions:
+        facts.append("**Conditions** " + " · ".join(f"{label}: {count}" for label, count in state.conditions.items()))
+    facts.append(
+        f"**Totals** {totals.signals} signals, {len(state.open_monitors)} of them monitored · "
+        f"{totals.evaluations} evaluations of {totals.candles} candles · {totals.ticks} ticks in {totals.windows} windows"
     )
+    return [*facts, f"**Trouble** {_trouble(state)}"]
 
 
-def _totals(state: TraderState) -> str:
+def _trouble(state: TraderState) -> str:
     totals = state.totals
-    return (
-        f"**Totals**: {totals.signals} signals · {totals.evaluations} evaluations of {totals.candles} candles · {totals.ticks} ticks · "
-        f"{totals.windows} windows · {totals.missed_candles} candles missed · {totals.dropped_matches} matches over the limit · "
-        f"{totals.stale_ticks} stale ticks · {totals.failed_evaluations} failures · {len(state.open_monitors)} open monitors"
-    )
+    counts = {
+        "candles missed": totals.missed_candles,
+        "matches over the limit": totals.dropped_matches,
+        "signals not monitored": totals.unmonitored_signals,
+        "stale ticks": totals.stale_ticks,
+        "failed evaluations": totals.failed_evaluations,
+    }
+    return " · ".join(f"{count} {what}" for what, count in counts.items() if count) or "none"
 
 
 def _some(symbols: tuple[str, ...]) -> str:
@@ -57,7 +71,3 @@ def _some(symbols: tuple[str, ...]) -> str:
 
 def _moment(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "never"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.3g} s"

@@ -57,7 +57,7 @@ def oddities_of(result: WindowResult) -> list[str]:
     counts = result.counts
     said = {
         f"market data was stale on {counts.stale} of {counts.ticks} ticks": counts.stale,
-        f"caught up: {counts.candles} candles in {counts.evaluations} evaluations": counts.candles > counts.evaluations + 1,
+        f"caught up: {counts.candles} candles": counts.candles > counts.evaluations + 1,
         f"{counts.missed_candles} candles were missed: the outage was longer than the history kept": counts.missed_candles,
         f"{counts.failed} evaluations failed: {result.error}": counts.failed,
     }
