@@ -20,15 +20,16 @@ EVENTS_PER_RUN = 50
 
 
 @pytest.fixture(scope="session")
-async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
-    """Time passes at once while a result is awaited."""
+async def quick_server() -> AsyncIterator[WorkflowEnvironment]:
+    """A server in memory, in real time; it never suggests continue-as-new."""
     async with time_skipping_server() as env:
-        yield env
+        with env.auto_time_skipping_disabled():
+            yield env
 
 
 @pytest.fixture
 async def own_time_skipping() -> AsyncIterator[WorkflowEnvironment]:
-    """A server whose clock moves for this test alone."""
+    """A server whose clock moves for this test alone: it skips while a result is awaited."""
     async with time_skipping_server() as env:
         yield env
 

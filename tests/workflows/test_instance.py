@@ -50,11 +50,11 @@ def of_one_user(tier: Tier, count: int) -> list[Trader]:
     return [trader_of(tier, user_id) for _ in range(count)]
 
 
-async def test_a_deployed_trader_is_started_with_what_its_tier_allows_and_shown(time_skipping: WorkflowEnvironment) -> None:
+async def test_a_deployed_trader_is_started_with_what_its_tier_allows_and_shown(quick_server: WorkflowEnvironment) -> None:
     (trader,) = of_one_user(Tier.PRO, 1)
     world = world_with(trader)
-    async with world.workers(time_skipping.client):
-        instance = await start_instance(time_skipping.client, trader.user_id)
+    async with world.workers(quick_server.client):
+        instance = await start_instance(quick_server.client, trader.user_id)
         result = await deploy(instance, trader)
         await eventually(lambda: bool(world.saved) and world.saved[-1].traders == {"starting": 1})
         await instance.signal(InstanceWorkflow.trader_changed, args=[str(trader.id), "running"])
@@ -68,11 +68,11 @@ async def test_a_deployed_trader_is_started_with_what_its_tier_allows_and_shown(
     assert (world.saved[-1].status, world.saved[-1].user_id) == (InstanceStatus.RUNNING, trader.user_id)
 
 
-async def test_deploying_again_hands_over_the_newest_version_and_takes_no_second_place(time_skipping: WorkflowEnvironment) -> None:
+async def test_deploying_again_hands_over_the_newest_version_and_takes_no_second_place(quick_server: WorkflowEnvironment) -> None:
     (trader,) = of_one_user(Tier.PRO, 1)
     world = world_with(trader)
-    async with world.workers(time_skipping.client):
-        instance = await start_instance(time_skipping.client, trader.user_id)
+    async with world.workers(quick_server.client):
+        instance = await start_instance(quick_server.client, trader.user_id)
         await deploy(instance, trader)
         await instance.signal(InstanceWorkflow.trader_changed, args=[str(trader.id), "paused"])
         world.traders[trader.id] = replace(trader, version=2)
@@ -85,11 +85,11 @@ async def test_deploying_again_hands_over_the_newest_version_and_takes_no_second
     assert {str(trader.id): "paused"} == state.traders, "a new version does not resume a paused trader"
 
 
-async def test_a_free_user_is_refused_and_nothing_is_started(time_skipping: WorkflowEnvironment) -> None:
+async def test_a_free_user_is_refused_and_nothing_is_started(quick_server: WorkflowEnvironment) -> None:
     (trader,) = of_one_user(Tier.FREE, 1)
     world = world_with(trader)
-    async with world.workers(time_skipping.client):
-        instance = await start_instance(time_skipping.client, trader.user_id)
+    async with world.workers(quick_server.client):
+        instance = await start_instance(quick_server.client, trader.user_id)
         kind, message = await refusal(instance, trader)
         state = await instance.query(InstanceWorkflow.status)
         await instance.terminate()
@@ -98,11 +98,11 @@ async def test_a_free_user_is_refused_and_nothing_is_started(time_skipping: Work
     assert "Upgrade to pro or elite" in message
 
 
-async def test_the_eleventh_trader_of_a_pro_user_is_refused_until_one_is_withdrawn(time_skipping: WorkflowEnvironment) -> None:
+async def test_the_eleventh_trader_of_a_pro_user_is_refused_until_one_is_withdrawn(quick_server: WorkflowEnvironment) -> None:
     stored = of_one_user(Tier.PRO, 11)
     world = world_with(*stored)
-    async with world.workers(time_skipping.client):
-        instance = await start_instance(time_skipping.client, stored[0].user_id)
+    async with world.workers(quick_server.client):
+        instance = await start_instance(quick_server.client, stored[0].user_id)
         for trader in stored[:10]:
             await deploy(instance, trader)
         kind, message = await refusal(instance, stored[10])
@@ -118,11 +118,11 @@ async def test_the_eleventh_trader_of_a_pro_user_is_refused_until_one_is_withdra
     assert TraderStatus.STOPPED == state.traders[str(stored[0].id)]
 
 
-async def test_stopped_traders_that_are_deployed_again_at_once_do_not_slip_past_the_limit(time_skipping: WorkflowEnvironment) -> None:
+async def test_stopped_traders_that_are_deployed_again_at_once_do_not_slip_past_the_limit(quick_server: WorkflowEnvironment) -> None:
     stored = of_one_user(Tier.PRO, 12)
     world = world_with(*stored)
-    async with world.workers(time_skipping.client):
-        instance = await start_instance(time_skipping.client, stored[0].user_id)
+    async with world.workers(quick_server.client):
+        instance = await start_instance(quick_server.client, stored[0].user_id)
         for trader in stored[:3]:
             await deploy(instance, trader)
             await instance.execute_update(InstanceWorkflow.withdraw, WithdrawInput(trader_id=trader.id))
@@ -136,11 +136,11 @@ async def test_stopped_traders_that_are_deployed_again_at_once_do_not_slip_past_
     assert len(world.started) == 3 + 9 + 1
 
 
-async def test_somebody_elses_trader_can_neither_be_deployed_nor_withdrawn(time_skipping: WorkflowEnvironment) -> None:
+async def test_somebody_elses_trader_can_neither_be_deployed_nor_withdrawn(quick_server: WorkflowEnvironment) -> None:
     theirs = trader_of(Tier.ELITE, uuid4())
     world = world_with(theirs)
-    async with world.workers(time_skipping.client):
-        instance = await start_instance(time_skipping.client, uuid4())
+    async with world.workers(quick_server.client):
+        instance = await start_instance(quick_server.client, uuid4())
         kind, _ = await refusal(instance, theirs)
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await instance.execute_update(InstanceWorkflow.withdraw, WithdrawInput(trader_id=theirs.id))
@@ -150,12 +150,12 @@ async def test_somebody_elses_trader_can_neither_be_deployed_nor_withdrawn(time_
     assert (world.started, world.sent) == ([], [])
 
 
-async def test_a_broken_filter_is_refused_word_for_word_and_nothing_is_started(time_skipping: WorkflowEnvironment) -> None:
+async def test_a_broken_filter_is_refused_word_for_word_and_nothing_is_started(quick_server: WorkflowEnvironment) -> None:
     (trader,) = of_one_user(Tier.ELITE, 1)
     broken = ApplicationError("line 2, column 5: there is no rsj", type="FilterRefusedError", non_retryable=True)
     world = world_with(trader, errors={screening.CHECK: broken})
-    async with world.workers(time_skipping.client):
-        instance = await start_instance(time_skipping.client, trader.user_id)
+    async with world.workers(quick_server.client):
+        instance = await start_instance(quick_server.client, trader.user_id)
         refused = await refusal(instance, trader)
         state = await instance.query(InstanceWorkflow.status)
         await instance.terminate()
@@ -164,12 +164,12 @@ async def test_a_broken_filter_is_refused_word_for_word_and_nothing_is_started(t
     assert (world.started, state.traders) == ([], {})
 
 
-async def test_a_trader_that_cannot_be_started_gives_its_place_back(time_skipping: WorkflowEnvironment) -> None:
+async def test_a_trader_that_cannot_be_started_gives_its_place_back(quick_server: WorkflowEnvironment) -> None:
     (trader,) = of_one_user(Tier.ELITE, 1)
     error = ApplicationError("An older version than the one that runs.", type="RefusedError", non_retryable=True)
     world = world_with(trader, errors={trader_activities.START: error})
-    async with world.workers(time_skipping.client):
-        instance = await start_instance(time_skipping.client, trader.user_id)
+    async with world.workers(quick_server.client):
+        instance = await start_instance(quick_server.client, trader.user_id)
         refused = await refusal(instance, trader)
         state = await instance.query(InstanceWorkflow.status)
         await instance.terminate()
@@ -178,11 +178,11 @@ async def test_a_trader_that_cannot_be_started_gives_its_place_back(time_skippin
 
 
 @pytest.mark.parametrize(("name", "told", "status"), [("pause_all", "pause", "paused"), ("resume_all", "resume", "running")])
-async def test_all_traders_but_stopped_ones_are_told(time_skipping: WorkflowEnvironment, name: str, told: str, status: str) -> None:
+async def test_all_traders_but_stopped_ones_are_told(quick_server: WorkflowEnvironment, name: str, told: str, status: str) -> None:
     stored = of_one_user(Tier.ELITE, 3)
     world = world_with(*stored)
-    async with world.workers(time_skipping.client):
-        instance = await start_instance(time_skipping.client, stored[0].user_id)
+    async with world.workers(quick_server.client):
+        instance = await start_instance(quick_server.client, stored[0].user_id)
         for trader in stored:
             await deploy(instance, trader)
         await instance.execute_update(InstanceWorkflow.withdraw, WithdrawInput(trader_id=stored[2].id))
@@ -194,11 +194,11 @@ async def test_all_traders_but_stopped_ones_are_told(time_skipping: WorkflowEnvi
     assert {(trader.id, told) for trader in stored[:2]} == set(world.sent)
 
 
-async def test_traders_that_cannot_be_told_are_named_in_the_reason_and_the_instance_lives_on(time_skipping: WorkflowEnvironment) -> None:
+async def test_traders_that_cannot_be_told_are_named_in_the_reason_and_the_instance_lives_on(quick_server: WorkflowEnvironment) -> None:
     stored = of_one_user(Tier.ELITE, 2)
     world = world_with(*stored)
-    async with world.workers(time_skipping.client):
-        instance = await start_instance(time_skipping.client, stored[0].user_id)
+    async with world.workers(quick_server.client):
+        instance = await start_instance(quick_server.client, stored[0].user_id)
         for trader in stored:
             await deploy(instance, trader)
         world.errors[trader_activities.SIGNAL] = ApplicationError("away", type="UnavailableError", non_retryable=True)
@@ -213,9 +213,9 @@ async def test_traders_that_cannot_be_told_are_named_in_the_reason_and_the_insta
 
 
 @pytest.mark.parametrize("args", [["no uuid", "running"], [str(uuid4()), "flying"], [str(uuid4())], []])
-async def test_nonsense_about_a_trader_is_ignored(time_skipping: WorkflowEnvironment, args: list[str]) -> None:
-    async with world_with().workers(time_skipping.client):
-        instance = await start_instance(time_skipping.client, uuid4())
+async def test_nonsense_about_a_trader_is_ignored(quick_server: WorkflowEnvironment, args: list[str]) -> None:
+    async with world_with().workers(quick_server.client):
+        instance = await start_instance(quick_server.client, uuid4())
         await instance.signal("trader_changed", args=args)
         state = await instance.query(InstanceWorkflow.status)
         await instance.terminate()

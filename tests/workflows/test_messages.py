@@ -65,11 +65,11 @@ async def status_of(handle: WorkflowHandle) -> str:
 
 @pytest.mark.parametrize(("kind", "name"), SIGNALS)
 async def test_a_signal_without_input_does_what_it_says_and_once_more_the_same(
-    time_skipping: WorkflowEnvironment, kind: type, name: str
+    quick_server: WorkflowEnvironment, kind: type, name: str
 ) -> None:
     workflow_type = definition_of(kind).name
-    async with World(forever).workers(time_skipping.client):
-        handle = await start(time_skipping.client, kind)
+    async with World(forever).workers(quick_server.client):
+        handle = await start(quick_server.client, kind)
         before = await status_of(handle)
         await handle.signal(name)
         after = await status_of(handle)
@@ -85,10 +85,10 @@ async def test_a_signal_without_input_does_what_it_says_and_once_more_the_same(
 
 @pytest.mark.parametrize("args", NONSENSE, ids=str)
 @pytest.mark.parametrize(("kind", "name"), SIGNALS)
-async def test_input_that_makes_no_sense_does_no_harm(time_skipping: WorkflowEnvironment, kind: type, name: str, args: list[Any]) -> None:
+async def test_input_that_makes_no_sense_does_no_harm(quick_server: WorkflowEnvironment, kind: type, name: str, args: list[Any]) -> None:
     workflow_type = definition_of(kind).name
-    async with World(forever).workers(time_skipping.client):
-        handle = await start(time_skipping.client, kind)
+    async with World(forever).workers(quick_server.client):
+        handle = await start(quick_server.client, kind)
         await handle.signal(name, args=args)
         after = await status_of(handle)
         await end(handle)

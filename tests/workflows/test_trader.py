@@ -1,4 +1,4 @@
-"""The trader workflow on Temporal's time-skipping server."""
+"""The trader workflow: what messages, windows and failures do to it."""
 
 import asyncio
 from dataclasses import replace
@@ -20,7 +20,7 @@ from tests.workflows.world import World, config_of, elapsed, eventually, forever
 from workflows.trader import TraderWorkflow
 
 
-async def test_pause_during_a_window_takes_effect_at_once_and_its_matches_are_never_recorded(time_skipping: WorkflowEnvironment) -> None:
+async def test_pause_during_a_window_takes_effect_at_once_and_its_matches_are_never_recorded(quick_server: WorkflowEnvironment) -> None:
     release = asyncio.Event()
 
     async def watch(window: WindowInput) -> WindowResult:
@@ -28,8 +28,8 @@ async def test_pause_during_a_window_takes_effect_at_once_and_its_matches_are_ne
         return elapsed(window, matches=(match_at(1),))
 
     world = World(watch)
-    async with world.workers(time_skipping.client):
-        handle = await start_trader(time_skipping.client)
+    async with world.workers(quick_server.client):
+        handle = await start_trader(quick_server.client)
         await eventually(lambda: bool(world.windows))
         await handle.signal("pause")
         report = await handle.query(TraderWorkflow.status)
@@ -42,10 +42,10 @@ async def test_pause_during_a_window_takes_effect_at_once_and_its_matches_are_ne
     assert world.recorded == []
 
 
-async def test_resume_looks_from_now_on(time_skipping: WorkflowEnvironment) -> None:
+async def test_resume_looks_from_now_on(quick_server: WorkflowEnvironment) -> None:
     world = World(forever)
-    async with world.workers(time_skipping.client):
-        handle = await start_trader(time_skipping.client)
+    async with world.workers(quick_server.client):
+        handle = await start_trader(quick_server.client)
         await eventually(lambda: bool(world.windows))
         await handle.signal("pause")
         await handle.signal("resume")
@@ -57,22 +57,22 @@ async def test_resume_looks_from_now_on(time_skipping: WorkflowEnvironment) -> N
     assert report.status is TraderStatus.STOPPED
 
 
-async def test_a_reason_given_with_a_signal_is_shown(time_skipping: WorkflowEnvironment) -> None:
+async def test_a_reason_given_with_a_signal_is_shown(quick_server: WorkflowEnvironment) -> None:
     world = World(forever)
-    async with world.workers(time_skipping.client):
-        handle = await start_trader(time_skipping.client)
+    async with world.workers(quick_server.client):
+        handle = await start_trader(quick_server.client)
         await handle.signal("pause", "maintenance")
         await eventually(lambda: ("paused", "maintenance") in world.statuses)
         await handle.signal("stop")
         await handle.result()
 
 
-async def test_an_update_with_a_broken_filter_is_refused_and_changes_nothing(time_skipping: WorkflowEnvironment) -> None:
+async def test_an_update_with_a_broken_filter_is_refused_and_changes_nothing(quick_server: WorkflowEnvironment) -> None:
     world = World(
         forever, errors={screening.CHECK: ApplicationError("line 1, column 9: no name rsj", type="FilterRefusedError", non_retryable=True)}
     )
-    async with world.workers(time_skipping.client):
-        handle = await start_trader(time_skipping.client)
+    async with world.workers(quick_server.client):
+        handle = await start_trader(quick_server.client)
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await handle.execute_update(TraderWorkflow.update_config, _next_version(handle.id))
         report = await handle.query(TraderWorkflow.status)
@@ -84,10 +84,10 @@ async def test_an_update_with_a_broken_filter_is_refused_and_changes_nothing(tim
     assert report.status is TraderStatus.RUNNING
 
 
-async def test_updates_that_break_a_rule_are_refused_by_the_validator(time_skipping: WorkflowEnvironment) -> None:
+async def test_updates_that_break_a_rule_are_refused_by_the_validator(quick_server: WorkflowEnvironment) -> None:
     world = World(forever)
-    async with world.workers(time_skipping.client):
-        handle = await start_trader(time_skipping.client)
+    async with world.workers(quick_server.client):
+        handle = await start_trader(quick_server.client)
         good = _next_version(handle.id)
         bad = {
             "another trader": replace(good, trader_id=uuid4()),
@@ -110,15 +110,15 @@ async def test_updates_that_break_a_rule_are_refused_by_the_validator(time_skipp
     assert all(expected in message for expected, message in messages.items()), messages
 
 
-async def test_a_new_version_begins_at_the_last_evaluated_candle_so_that_none_is_lost(time_skipping: WorkflowEnvironment) -> None:
+async def test_a_new_version_begins_at_the_last_evaluated_candle_so_that_none_is_lost(quick_server: WorkflowEnvironment) -> None:
     progress = Progress(matching=("ETHUSDT",), baseline=3, evaluated=20, behind={"XRPUSDT": 18})
 
     async def watch(window: WindowInput) -> WindowResult:
         return elapsed(window, progress=progress) if window.number == 1 else await forever(window)
 
     world = World(watch)
-    async with world.workers(time_skipping.client):
-        handle = await start_trader(time_skipping.client)
+    async with world.workers(quick_server.client):
+        handle = await start_trader(quick_server.client)
         await eventually(lambda: len(world.windows) > 1)
         version = await handle.execute_update(TraderWorkflow.update_config, _next_version(handle.id))
         await eventually(lambda: len(world.windows) > 2)
@@ -132,13 +132,13 @@ async def test_a_new_version_begins_at_the_last_evaluated_candle_so_that_none_is
     assert world.windows[3].progress == Progress()
 
 
-async def test_run_now_ticks_once_and_says_what_it_found(time_skipping: WorkflowEnvironment) -> None:
+async def test_run_now_ticks_once_and_says_what_it_found(quick_server: WorkflowEnvironment) -> None:
     async def watch(window: WindowInput) -> WindowResult:
         return elapsed(window, matches=(match_at(7),)) if not window.duration else await forever(window)
 
     world = World(watch)
-    async with world.workers(time_skipping.client):
-        handle = await start_trader(time_skipping.client)
+    async with world.workers(quick_server.client):
+        handle = await start_trader(quick_server.client)
         await eventually(lambda: bool(world.windows))
         found = await handle.execute_update(TraderWorkflow.run_now)
         await handle.signal("pause")
@@ -152,15 +152,15 @@ async def test_run_now_ticks_once_and_says_what_it_found(time_skipping: Workflow
     assert "paused" in str(refused.value.cause)
 
 
-async def test_a_filter_that_keeps_failing_puts_the_trader_in_error_until_resumed(time_skipping: WorkflowEnvironment) -> None:
+async def test_a_filter_that_keeps_failing_puts_the_trader_in_error_until_resumed(quick_server: WorkflowEnvironment) -> None:
     async def watch(window: WindowInput) -> WindowResult:
         if window.number == 1:
             return elapsed(window, ended=Ended.FAILED, error="line 3: overflow")
         return await forever(window)
 
     world = World(watch)
-    async with world.workers(time_skipping.client):
-        handle = await start_trader(time_skipping.client)
+    async with world.workers(quick_server.client):
+        handle = await start_trader(quick_server.client)
         await eventually(lambda: ("error", "the filter keeps failing: line 3: overflow") in world.statuses)
         await handle.signal("resume")
         await eventually(lambda: ("running", "") in world.statuses)
@@ -168,25 +168,25 @@ async def test_a_filter_that_keeps_failing_puts_the_trader_in_error_until_resume
         await handle.result()
 
 
-async def test_settings_a_window_refuses_put_the_trader_in_error_with_the_reason(time_skipping: WorkflowEnvironment) -> None:
+async def test_settings_a_window_refuses_put_the_trader_in_error_with_the_reason(quick_server: WorkflowEnvironment) -> None:
     async def watch(window: WindowInput) -> WindowResult:
         raise ApplicationError("The market has no symbol BTCUSDX.", type="RefusedError", non_retryable=True)
 
     world = World(watch)
-    async with world.workers(time_skipping.client):
-        handle = await start_trader(time_skipping.client)
+    async with world.workers(quick_server.client):
+        handle = await start_trader(quick_server.client)
         await eventually(lambda: ("error", "The market has no symbol BTCUSDX.") in world.statuses)
         await handle.signal("stop")
         await handle.result()
 
 
-async def test_failing_store_is_retried_until_the_signal_is_recorded(time_skipping: WorkflowEnvironment) -> None:
+async def test_failing_store_is_retried_until_the_signal_is_recorded(quick_server: WorkflowEnvironment) -> None:
     async def watch(window: WindowInput) -> WindowResult:
         return elapsed(window, matches=(match_at(1),)) if window.number == 1 else await forever(window)
 
     world = World(watch, errors={signals.RECORD: RuntimeError("database away")})
-    async with world.workers(time_skipping.client):
-        handle = await start_trader(time_skipping.client)
+    async with world.workers(quick_server.client):
+        handle = await start_trader(quick_server.client)
         await eventually(lambda: bool(world.failed))
         world.errors.clear()
         await eventually(lambda: len(world.windows) > 1)
@@ -198,13 +198,13 @@ async def test_failing_store_is_retried_until_the_signal_is_recorded(time_skippi
     assert world.windows[1].progress.matching == ("BTCUSDT",)
 
 
-async def test_a_match_that_was_recorded_before_is_not_counted_again(time_skipping: WorkflowEnvironment) -> None:
+async def test_a_match_that_was_recorded_before_is_not_counted_again(quick_server: WorkflowEnvironment) -> None:
     async def watch(window: WindowInput) -> WindowResult:
         return elapsed(window, matches=(match_at(1),)) if window.number < 3 else await forever(window)
 
     world = World(watch)
-    async with world.workers(time_skipping.client):
-        handle = await start_trader(time_skipping.client)
+    async with world.workers(quick_server.client):
+        handle = await start_trader(quick_server.client)
         await eventually(lambda: len(world.windows) > 2)
         await handle.signal("stop")
         report = await handle.result()
@@ -212,22 +212,22 @@ async def test_a_match_that_was_recorded_before_is_not_counted_again(time_skippi
     assert report.totals.signals == 1
 
 
-async def test_canceling_the_workflow_stops_the_trader_and_says_so(time_skipping: WorkflowEnvironment) -> None:
+async def test_canceling_the_workflow_stops_the_trader_and_says_so(quick_server: WorkflowEnvironment) -> None:
     world = World(forever)
-    async with world.workers(time_skipping.client):
-        handle = await start_trader(time_skipping.client)
+    async with world.workers(quick_server.client):
+        handle = await start_trader(quick_server.client)
         await eventually(lambda: bool(world.windows))
         await handle.cancel()
         await eventually(lambda: ("stopped", "canceled by an operator") in world.statuses)
 
 
-async def test_replaying_every_task_from_the_start_gives_the_same_commands(time_skipping: WorkflowEnvironment) -> None:
+async def test_replaying_every_task_from_the_start_gives_the_same_commands(quick_server: WorkflowEnvironment) -> None:
     async def watch(window: WindowInput) -> WindowResult:
         return elapsed(window, matches=(match_at(window.number),)) if window.number < 4 else await forever(window)
 
     world = World(watch)
-    async with world.workers(time_skipping.client, cached=0):
-        handle = await start_trader(time_skipping.client)
+    async with world.workers(quick_server.client, cached=0):
+        handle = await start_trader(quick_server.client)
         await eventually(lambda: len(world.windows) > 3)
         await handle.signal("pause")
         await handle.signal("resume")
