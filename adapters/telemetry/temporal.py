@@ -32,6 +32,11 @@ class TemporalTelemetry:
     interceptors: Sequence[Interceptor]
 
 
+def wants_traces() -> bool:
+    """Whether the environment names a collector."""
+    return any(os.environ.get(name) for name in _ENDPOINTS)
+
+
 def setup_temporal(telemetry: Telemetry, *, metrics_port: int = 0, metrics_host: str = "127.0.0.1") -> TemporalTelemetry:
     """Set Temporal's telemetry up, once per process, before its client connects.
 
@@ -41,7 +46,7 @@ def setup_temporal(telemetry: Telemetry, *, metrics_port: int = 0, metrics_host:
     # The ids stand in fields of their own.
     workflow.logger.workflow_info_on_message = False
     activity.logger.activity_info_on_message = False
-    plugins = (_traced(telemetry),) if any(os.environ.get(name) for name in _ENDPOINTS) else ()
+    plugins = (_traced(telemetry),) if wants_traces() else ()
     metrics = _metrics(metrics_host, metrics_port) if metrics_port else None
     context = ActivityContext()
     telemetry.instruments.observe_windows(lambda: context.traders, lambda: context.instances)
