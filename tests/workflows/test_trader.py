@@ -6,9 +6,10 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 
 from activities import screening, signals
 from activities.screening import Ended, WindowInput, WindowResult
@@ -16,7 +17,8 @@ from domain.market import Interval
 from domain.screening import Progress
 from domain.tiers import LIMITS, Tier
 from domain.traders import TraderStatus
-from tests.workflows.world import World, config_of, elapsed, eventually, forever, match_at, start_trader
+from tests.workflows.world import World, config_of, elapsed, eventually, forever, match_at, start_trader, workflows_worker
+from workflows import ids
 from workflows.trader import TraderWorkflow
 
 
@@ -241,3 +243,37 @@ async def test_replaying_every_task_from_the_start_gives_the_same_commands(quick
 
 def _next_version(handle_id: str, *, version: int = 2, interval: Interval = Interval.M1):
     return config_of(UUID(handle_id.removeprefix("trader:")), version=version, interval=interval)
+
+
+async def test_a_window_that_is_ended_by_the_task_that_began_it_does_no_harm(quick_server: WorkflowEnvironment) -> None:
+    async def watch(window: WindowInput) -> WindowResult:
+        return elapsed(window, matches=(match_at(1),)) if window.number == 1 else await forever(window)
+
+    client = quick_server.client
+    world = World(watch, gates={signals.RECORD: asyncio.Event(), screening.CHECK: asyncio.Event()})
+    market = Worker(client, task_queue=ids.MARKET_QUEUE, activities=[world.watch, world.check])
+    async with market, world.stores_worker(client):
+        async with workflows_worker(client):
+            handle = await start_trader(client, max_open_monitors=0)
+            await eventually(lambda: signals.RECORD in world.begun)
+            update = await handle.start_update(
+                TraderWorkflow.update_config, _next_version(handle.id), wait_for_stage=WorkflowUpdateStage.ACCEPTED
+            )
+            await eventually(lambda: screening.CHECK in world.begun)
+        # Both answers wait for the next workflow task: the first lets the next window begin, the second ends it.
+        for name in (signals.RECORD, screening.CHECK):
+            world.gates[name].set()
+            await eventually(lambda name=name: has_answered(handle, name))
+        async with workflows_worker(client):
+            version = await update.result()
+            await eventually(lambda: bool(world.windows) and world.windows[-1].version == 2)
+            await handle.signal(TraderWorkflow.stop)
+            report = await handle.result()
+
+    assert (version, report.version, report.status) == (2, 2, TraderStatus.STOPPED)
+
+
+async def has_answered(handle: WorkflowHandle, name: str) -> bool:
+    history = await handle.fetch_history()
+    scheduled = {event.event_id for event in history.events if event.activity_task_scheduled_event_attributes.activity_type.name == name}
+    return any(event.activity_task_completed_event_attributes.scheduled_event_id in scheduled for event in history.events)

@@ -125,6 +125,9 @@ class World:
     errors: dict[str, Exception] = field(default_factory=dict)
     """What an activity fails with, by its type, as long as it stands here."""
     failed: list[str] = field(default_factory=list)
+    gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    """What an activity waits for before it does anything, by its type."""
+    begun: list[str] = field(default_factory=list)
 
     @activity.defn(name=screening.WATCH)
     async def watch(self, window: WindowInput) -> WindowResult:
@@ -133,11 +136,11 @@ class World:
 
     @activity.defn(name=screening.CHECK)
     async def check(self, request: screening.CheckInput) -> None:
-        self._fail(screening.CHECK)
+        await self._meet(screening.CHECK)
 
     @activity.defn(name=signals.RECORD)
     async def record(self, request: signals.RecordSignalsInput) -> signals.RecordSignalsResult:
-        self._fail(signals.RECORD)
+        await self._meet(signals.RECORD)
         found = [signal_id(request.trader_id, m.symbol, request.interval, m.candle_open_time) for m in request.matches]
         new = tuple(one for one in found if one not in self.recorded)
         self.recorded.extend(new)
@@ -145,7 +148,7 @@ class World:
 
     @activity.defn(name=signals.SET_STATUS)
     async def set_signal_status(self, request: signals.SetSignalStatusInput) -> None:
-        self._fail(signals.SET_STATUS)
+        await self._meet(signals.SET_STATUS)
         self.signal_statuses.append((request.signal_id, request.status))
 
     @activity.defn(name=trader_activities.SET_STATUS)
@@ -161,12 +164,12 @@ class World:
 
     @activity.defn(name=trader_activities.START)
     async def start(self, request: trader_activities.StartTraderInput) -> None:
-        self._fail(trader_activities.START)
+        await self._meet(trader_activities.START)
         self.started.append(request)
 
     @activity.defn(name=trader_activities.SIGNAL)
     async def signal(self, request: trader_activities.SignalTraderInput) -> trader_activities.SignalTraderResult:
-        self._fail(trader_activities.SIGNAL)
+        await self._meet(trader_activities.SIGNAL)
         self.sent.append((request.trader_id, request.name))
         return trader_activities.SignalTraderResult(delivered=True)
 
@@ -174,7 +177,10 @@ class World:
     async def save(self, request: instances.SaveInstanceInput) -> None:
         self.saved.append(request)
 
-    def _fail(self, name: str) -> None:
+    async def _meet(self, name: str) -> None:
+        self.begun.append(name)
+        if gate := self.gates.get(name):
+            await gate.wait()
         if error := self.errors.get(name):
             self.failed.append(name)
             raise error
@@ -190,15 +196,26 @@ class World:
 
     def traders_worker(self, client: Client, *, cached: int = 1_000) -> Worker:
         """Workflow tasks and everything but the market."""
-        stores = [self.load, self.start, self.signal, self.set_status, self.record, self.set_signal_status, self.save]
         return Worker(
             client,
             task_queue=ids.TRADERS_QUEUE,
             workflows=WORKFLOWS,
-            activities=stores,
+            activities=self._stores(),
             workflow_runner=sandbox(),
             max_cached_workflows=cached,
         )
+
+    def stores_worker(self, client: Client) -> Worker:
+        """Everything but workflow tasks and the market."""
+        return Worker(client, task_queue=ids.TRADERS_QUEUE, activities=self._stores())
+
+    def _stores(self) -> list[Callable[..., Awaitable[object]]]:
+        return [self.load, self.start, self.signal, self.set_status, self.record, self.set_signal_status, self.save]
+
+
+def workflows_worker(client: Client) -> Worker:
+    """Workflow tasks only, each replayed from the start, so that no worker needs to be asked for what it remembers."""
+    return Worker(client, task_queue=ids.TRADERS_QUEUE, workflows=WORKFLOWS, workflow_runner=sandbox(), max_cached_workflows=0)
 
 
 async def start_trader(client: Client, **config: object) -> WorkflowHandle[TraderWorkflow, object]:
