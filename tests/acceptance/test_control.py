@@ -121,7 +121,7 @@ async def test_a_batch_reaches_the_traders_of_one_user_and_no_others(stack: Runn
     user, _ = await backend.new_user(Tier.ELITE)
     theirs = [await _signalling(backend, user), await _signalling(backend, user)]
     other = await _signalling(backend)
-    batch = ("--query", f"WorkflowType='trader' AND UserId='{user}'", "--yes")
+    batch = ("--query", f"WorkflowType='trader' AND ExecutionStatus='Running' AND UserId='{user}'", "--yes")
 
     await tell(stack, *batch, "--name", "pause")
     paused_at = datetime.now(UTC)
