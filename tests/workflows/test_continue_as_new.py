@@ -38,8 +38,7 @@ async def test_messages_that_arrive_while_runs_change_are_neither_lost_nor_reord
         for number in range(40):
             await trader.signal(TraderWorkflow.pause, f"pause {number}")
             await trader.signal(TraderWorkflow.resume, f"resume {number}")
-        windows = len(world.windows)
-        await eventually(lambda: len(world.windows) > windows + 8)
+        await eventually(lambda: len(runs.seen) > 3)
         running = await trader.query(TraderWorkflow.status)
         for number in range(20):
             await trader.signal(TraderWorkflow.resume)
@@ -52,7 +51,6 @@ async def test_messages_that_arrive_while_runs_change_are_neither_lost_nor_reord
     assert (running.status, running.reason) == (TraderStatus.RUNNING, "resume 39")
     assert (paused.status, paused.reason) == (TraderStatus.PAUSED, "last 19")
     assert [said.split(" ", 2)[2] for said in report.events[-3:]] == ["running", "paused: last 19", "stopped"]
-    assert len(runs.seen) > 2
     assert numbers == sorted(set(numbers)), "no window twice"
 
 
@@ -85,7 +83,7 @@ async def test_ticks_that_are_asked_for_without_end_do_not_keep_a_run_from_endin
     async with world.workers(dev_server.client):
         trader = await start_trader(dev_server.client)
         async with asyncio.timeout(60):
-            for _ in range(5):
+            for _ in range(10):
                 await asyncio.gather(*(trader.execute_update(TraderWorkflow.run_now) for _ in range(4)))
         await trader.signal(TraderWorkflow.stop)
         await trader.result()
