@@ -27,6 +27,7 @@ from adapters.supabase.client import connect
 from adapters.supabase.traders import SupabaseTraders
 from adapters.supabase.users import SupabaseUsers
 from api.deployments import Deployments
+from domain.errors import UnavailableError
 from domain.filters import FilterSpec, Trigger
 from domain.market import Interval
 from domain.tiers import LIMITS, Tier
@@ -130,6 +131,7 @@ class Load:
         self._users = users
         self._trigger = trigger
         self.traders: list[UUID] = []
+        self.asked_again = 0
         self._owners: list[UUID] = []
 
     async def grow_to(self, count: int) -> float:
@@ -148,8 +150,17 @@ class Load:
             rule = FilterSpec(code=code(number), interval=Interval.M1, trigger=self._trigger)
             settings = TraderSettings(filter=rule, cadence=LIMITS[Tier.ELITE].default_cadence)
             trader = await self._deployments.create(owner, f"trader {number}", settings)
-            await self._deployments.deploy(owner, str(trader.id))
+            await self._deploy(owner, trader.id)
             self.traders.append(trader.id)
+
+    async def _deploy(self, owner: UUID, trader_id: UUID) -> None:
+        while True:
+            try:
+                await self._deployments.deploy(owner, str(trader_id))
+            except UnavailableError:  # an answer took longer than a user is made to wait; asking again is safe
+                self.asked_again += 1
+            else:
+                return
 
 
 def say(traders: int, figure: str, value: str) -> None:
@@ -159,6 +170,7 @@ def say(traders: int, figure: str, value: str) -> None:
 async def measure(stack: RunningStack, load: Load, client: Client, database: AsyncClient, count: int, minutes: float) -> None:
     idle = await read(stack)
     say(count, "deployed within", f"{await load.grow_to(count):.1f} s")
+    say(count, "deployments asked for again", str(load.asked_again))
     await asyncio.sleep(WARM_UP.total_seconds())
     began, wall = await read(stack), datetime.now(UTC)
     await asyncio.sleep(minutes * 60)
