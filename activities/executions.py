@@ -11,7 +11,8 @@ logger = logging.getLogger(__name__)
 
 GATHER = timedelta(milliseconds=50)
 """What arrives within this after the first goes along: the candles of a boundary are evaluated in a burst."""
-GROUP_SIZE = 500
+GROUP_SIZE = 200
+"""Rows of one insert: enough to share its cost, few enough that a match behind it does not wait long."""
 RETRY_FIRST = timedelta(milliseconds=500)
 RETRY_MOST = timedelta(seconds=10)
 
@@ -26,17 +27,19 @@ class GroupCommit:
     def __init__(self, log: ExecutionLog) -> None:
         self._log = log
         self._waiting: list[tuple[Evaluation, asyncio.Future[None]]] = []
+        self._being_written = 0
         self._arrived = asyncio.Event()
 
     @property
     def waiting(self) -> int:
         """Evaluations not committed yet."""
-        return len(self._waiting)
+        return len(self._waiting) + self._being_written
 
     def add(self, evaluation: Evaluation) -> asyncio.Future[None]:
         """Queue an evaluation; the future is done once its row is committed."""
         committed = asyncio.get_running_loop().create_future()
-        self._waiting.append((evaluation, committed))
+        # Whoever has something to report goes first: its window comes back once its row is there.
+        self._waiting.insert(0 if evaluation.signals_generated else len(self._waiting), (evaluation, committed))
         self._arrived.set()
         return committed
 
@@ -46,8 +49,10 @@ class GroupCommit:
             await self._arrived.wait()
             await asyncio.sleep(GATHER.total_seconds())
             while group := self._waiting[:GROUP_SIZE]:
-                await self._commit([evaluation for evaluation, _ in group])
                 del self._waiting[: len(group)]
+                self._being_written = len(group)
+                await self._commit([evaluation for evaluation, _ in group])
+                self._being_written = 0
                 for _, committed in group:
                     if not committed.done():
                         committed.set_result(None)

@@ -45,7 +45,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executions, "RETRY_FIRST", MS)
 
 
-def row(number: int) -> Evaluation:
+def row(number: int, *, signals: int = 0) -> Evaluation:
     return Evaluation(
         instance_id=UUID(int=1),
         trader_id=UUID(int=2),
@@ -56,7 +56,7 @@ def row(number: int) -> Evaluation:
         market=Market.SIMULATED,
         symbols_processed=1,
         symbols_not_ready=0,
-        signals_generated=0,
+        signals_generated=signals,
         candle_open_time=None,
         candles=1,
         snapshot_seq=number,
@@ -143,3 +143,16 @@ async def test_a_row_the_database_refuses_holds_up_no_other() -> None:
         await asyncio.gather(*(commit.add(row(number)) for number in range(8)))
 
     assert list(chain(*log.groups)) == [0, 1, 2, 4, 5, 6, 7]
+
+
+async def test_an_evaluation_that_found_something_does_not_wait_behind_those_that_did_not() -> None:
+    log = Log()
+
+    async with committing(log) as commit:
+        quiet = [commit.add(row(number)) for number in range(GROUP_SIZE)]
+        await commit.add(row(GROUP_SIZE, signals=1))
+        first_group = log.groups[0]
+        await asyncio.gather(*quiet)
+
+    assert first_group[0] == GROUP_SIZE
+    assert sorted(chain.from_iterable(log.groups)) == list(range(GROUP_SIZE + 1))
