@@ -1,9 +1,11 @@
 """A market of which every tick evaluates one candle, and the worker process that watches it until it is killed.
 
-`python -m tests.workflows.counting_market ADDRESS MATCH_AT` prints the candle of each tick.
+`python -m tests.workflows.counting_market ADDRESS MATCH_AT LAST` prints the candle of each tick and freezes while it
+looks at candle LAST, so that whoever kills it then knows what it had not done yet.
 """
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -68,13 +70,17 @@ def worker_over(client: Client, screen: CountingScreen, commit: GroupCommit) -> 
     return market_worker(client, market_activities(ScreeningActivities(screen, commit, lambda lateness, result: None)), max_windows=10)
 
 
-async def main(address: str, match_index: int) -> None:
+async def main(address: str, match_index: int, last: int) -> None:
+    def announce(candle: int) -> None:
+        print(candle, flush=True)  # noqa: T201  (read by the test)
+        if candle == last:
+            signal.pause()
+
     client = await Client.connect(address, data_converter=data_converter)
     commit = GroupCommit(Log())
-    screen = CountingScreen(match_index, on_tick=lambda candle: print(candle, flush=True))  # noqa: T201  (read by the test)
-    async with worker_over(client, screen, commit):
+    async with worker_over(client, CountingScreen(match_index, on_tick=announce), commit):
         await commit.run()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

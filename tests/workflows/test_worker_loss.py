@@ -88,11 +88,10 @@ async def test_a_window_that_matched_and_died_before_it_could_say_so_reports_onc
 
 
 async def killed_after(env: WorkflowEnvironment, *, candles: int, match_at: int) -> list[int]:
-    """Run a worker in a process of its own and kill it the moment it looks at that candle; the candles it looked at."""
+    """Run a worker in a process of its own and kill it while it looks at that candle; the candles it looked at."""
     address = env.client.service_client.config.target_host
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.workflows.counting_market", address, str(match_at), cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
+    command = (sys.executable, "-m", "tests.workflows.counting_market", address, str(match_at), str(candles))
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     assert process.stdout
     seen: list[int] = []
     try:
