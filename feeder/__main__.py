@@ -49,7 +49,7 @@ def main(
         raise typer.BadParameter(str(error)) from error
     except UnavailableError as error:
         sys.exit(str(error))
-    telemetry.instruments.observe_feeder(feeder.levels)
+    telemetry.instruments.observe_feeder(feeder.pages.levels)
     telemetry.instruments.observe_data_age(feeder.data_age)
     try:
         asyncio.run(_run_until_terminated(feeder))

@@ -192,7 +192,7 @@ async def test_a_feeder_asks_for_the_same_candles_ever_more_rarely_while_they_do
 
 
 async def test_an_outage_is_told_once_when_it_begins_and_once_when_it_ends(caplog):
-    caplog.set_level("INFO", logger="feeder.feeder")
+    caplog.set_level("INFO", logger="feeder.repair_work")
     async with Market24(refusal(500)) as exchange:
         # Every repair fails at once and is tried again a second later.
         asyncio.get_running_loop().call_later(0.8, exchange.replies.append, Response(body=b"[]"))
