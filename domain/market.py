@@ -26,6 +26,21 @@ class Market(StrEnum):
     REPLAY = "replay"
 
 
+class SymbolStatus(StrEnum):
+    """Whether a symbol can be traded, as the exchange lists it."""
+
+    TRADING = "trading"
+    HALT = "halt"
+    BREAK = "break"
+    CANCEL_ONLY = "cancel_only"
+    ABSENT = "absent"
+    """Not listed any more, or with a status we do not know."""
+
+
+SYMBOL_STATUSES = tuple(SymbolStatus)
+"""In the order of their codes on the wire."""
+
+
 class Interval(StrEnum):
     """A candle's width, in Binance's spelling."""
 
