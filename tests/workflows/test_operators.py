@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import time
 from uuid import uuid4
 
 import pytest
@@ -45,7 +44,7 @@ async def says(trader: WorkflowHandle, status: TraderStatus) -> bool:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-async def test_a_signal_takes_effect_within_a_second(
+async def test_a_signal_takes_effect_while_a_window_runs_that_would_never_end(
     dev_server: WorkflowEnvironment, arguments: list[str], status: TraderStatus, reason: str
 ) -> None:
     world = World(forever)
@@ -53,14 +52,11 @@ async def test_a_signal_takes_effect_within_a_second(
         trader = await start_trader(dev_server.client)
         await eventually(lambda: bool(world.windows))
         await temporal(dev_server, "workflow", "signal", "--workflow-id", trader.id, *arguments)
-        sent = time.monotonic()
         await eventually(lambda: says(trader, status))
-        took = time.monotonic() - sent
         report = await trader.query(TraderWorkflow.status)
         await trader.signal(TraderWorkflow.stop)
         await trader.result()
 
-    assert took < 1
     assert report.reason == reason
 
 

@@ -104,7 +104,7 @@ async def test_a_scrape_shows_the_documented_metrics_of_a_feeder_at_work(feeder,
     assert {*names, DATA_AGE.exposed_name} == shown.keys()
     assert shown["cloudtrader_feeder_frames_total"] > SYMBOLS
     assert shown["cloudtrader_feeder_clients"] == 1
-    assert shown["cloudtrader_data_age_seconds"] < 3
+    assert shown["cloudtrader_data_age_seconds"] < 30
 
 
 async def test_every_line_of_its_log_is_json_that_names_the_feeder(feeder, replica):

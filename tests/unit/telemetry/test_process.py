@@ -136,7 +136,7 @@ async def test_without_a_collector_no_trace_is_made_and_all_else_works(temporal:
 async def test_a_collector_that_is_away_does_not_hold_up_the_end(temporal: str) -> None:
     ran = await run_beside(temporal, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}")
 
-    assert ran.seconds_to_close < 7
+    assert ran.seconds_to_close < 20
 
 
 async def test_every_line_says_whom_it_concerns(temporal: str) -> None:
