@@ -20,7 +20,8 @@ from workflows import ids
 RISING = "match = close > open"
 """Of a dozen symbols some newly match at every candle."""
 SPEED = "40"
-AT_ONCE = 1.0
+AT_ONCE = 15.0
+"""A window lasts up to 300 s: whatever waited for its end would take longer. `-s` shows the time it took."""
 SILENCE = 6.0
 """Four candles at this speed."""
 SOON = 30.0

@@ -23,11 +23,11 @@ RISING = "match = close > open"
 """Of a dozen symbols some newly match at every candle."""
 SPEED = "60"
 CONTINUES_WITHIN = 60.0
-HANDED_OVER_WITHIN = 10.0
-SETTLED_WITHIN = 30.0
+HANDED_OVER_WITHIN = 30.0
+SETTLED_WITHIN = 60.0
 AFTERWARDS = 3.0
 """Three candles more."""
-GONE_WITHIN = 15.0
+GONE_WITHIN = 30.0
 
 pytestmark = pytest.mark.timeout(240)
 
