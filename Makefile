@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 NODE_PACKAGES := local/node_modules/.installed
+CLIENTS := .venv-clients
+CLIENTS_INSTALLED := $(CLIENTS)/.installed
 BENCHES = $(patsubst bench/%.py,bench.%,$(filter-out bench/__init__.py,$(wildcard bench/*.py)))
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 .PHONY: up down reset setup test lint types bench lock
 
-up: setup
+up: $(INSTALLED) $(NODE_PACKAGES)
 	@exec $(BIN)/python -m local up
 
 down: $(INSTALLED)
@@ -18,7 +20,7 @@ down: $(INSTALLED)
 reset: $(INSTALLED)
 	@$(BIN)/python -m local reset
 
-setup: $(INSTALLED) $(NODE_PACKAGES)
+setup: $(INSTALLED) $(NODE_PACKAGES) $(CLIENTS_INSTALLED)
 
 test: setup lint types
 	$(BIN)/python -m pytest -n auto --dist loadfile
@@ -31,12 +33,13 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy
 
-bench: setup
+bench: $(INSTALLED) $(NODE_PACKAGES)
 	@for module in $(BENCHES); do $(BIN)/python -m $$module || exit 1; done
 
 lock: $(INSTALLED)
 	$(COMPILE) pyproject.toml --extra local -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
+	$(COMPILE) requirements-clients.in -o requirements-clients.lock
 	grep -o '^uv==[0-9.]*' requirements-dev.lock | $(COMPILE) - -o requirements-bootstrap.lock
 
 # pip fetches uv alone; uv installs the rest ten times faster.
@@ -50,6 +53,12 @@ $(BIN)/uv: requirements-bootstrap.lock
 $(INSTALLED): requirements-dev.lock pyproject.toml | $(BIN)/uv
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements-dev.lock
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Exchange clients that we did not write, for tests/clients only: their pins conflict with ours.
+$(CLIENTS_INSTALLED): requirements-clients.lock | $(INSTALLED)
+	$(BIN)/python -m venv --without-pip $(CLIENTS)
+	$(BIN)/uv pip sync --quiet --python $(CLIENTS)/bin/python --require-hashes requirements-clients.lock
 	touch $@
 
 # The machine's Node when it is 20 or newer and has npm, else the one from PyPI.
