@@ -5,16 +5,20 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from adapters.candle_store import CANDLE, INTERVAL_CODES, INTERVALS, VALUES, CandleBlock, Records
 from adapters.tickers import TICKER
 from domain.market import Interval, Market
 
-PROTOCOL = 1
+PROTOCOL = 2
 PATH = "/market"
 _LENGTH_BYTES = 4
 ROW_BEGIN = np.dtype([("interval", "u1"), ("row", "<u2"), ("begin", "<i8")])
 """The index where a row's unbroken history begins; -1 while it is unknown."""
+
+LISTED = np.dtype([("status", "u1"), ("rank", "<u2")])
+"""What the exchange's list says of one row."""
 
 
 class ProtocolError(Exception):
@@ -29,6 +33,8 @@ class Status:
     """The newest event time of the exchange; 0 before any."""
     age: float
     """Since the exchange last sent anything."""
+    behind: int
+    """Histories (a symbol's candles of one interval) that lack a candle that has closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,16 @@ class Symbols:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """What the exchange's list says of every row: its status (a position in SYMBOL_STATUSES) and its rank by 24 h quote volume."""
+
+    seq: int
+    status: Status
+    statuses: NDArray[np.uint8]
+    ranks: NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """Sent every second."""
 
@@ -104,7 +120,7 @@ class Heartbeat:
     status: Status
 
 
-Message = Hello | SnapshotChunk | TickerSnapshot | Candles | Tickers | Rows | Symbols | Heartbeat
+Message = Hello | SnapshotChunk | TickerSnapshot | Candles | Tickers | Rows | Symbols | Listing | Heartbeat
 
 
 def encode(message: Message) -> bytes:
@@ -124,6 +140,8 @@ def encode(message: Message) -> bytes:
             return _pack("rows", seq, _status_fields(status), records)
         case Symbols(seq, symbols):
             return _pack("symbols", seq, {"symbols": symbols})
+        case Listing(seq, status, statuses, ranks):
+            return _pack("listing", seq, _status_fields(status), _listed(statuses, ranks))
         case Heartbeat(seq, status):
             return _pack("heartbeat", seq, _status_fields(status))
 
@@ -141,27 +159,39 @@ def _parse(header: dict[str, Any], payload: memoryview) -> Message:
     seq = header["seq"]
     match header["type"]:
         case "hello":
-            if header["protocol"] != PROTOCOL:
-                raise ProtocolError(
-                    f"The feeder speaks protocol {header['protocol']}, this worker {PROTOCOL}: run the same version of both"
-                )
-            return Hello(seq, header["epoch"], Market(header["market"]), tuple(header["symbols"]))
+            return _parse_hello(header)
         case "snapshot":
             return _parse_snapshot(header, payload)
         case "ticker_snapshot":
             return TickerSnapshot(seq, np.frombuffer(payload, TICKER))
-        case "candles":
-            return Candles(seq, _status(header), header["received_at"], np.frombuffer(payload, CANDLE))
-        case "tickers":
-            return Tickers(seq, _status(header), np.frombuffer(payload, TICKER))
-        case "rows":
-            return Rows(seq, _status(header), np.frombuffer(payload, ROW_BEGIN))
         case "symbols":
             return Symbols(seq, tuple(header["symbols"]))
+        case kind:
+            return _parse_change(kind, header, payload)
+
+
+def _parse_hello(header: dict[str, Any]) -> Hello:
+    if header["protocol"] != PROTOCOL:
+        raise ProtocolError(f"The feeder speaks protocol {header['protocol']}, this worker {PROTOCOL}: run the same version of both")
+    return Hello(header["seq"], header["epoch"], Market(header["market"]), tuple(header["symbols"]))
+
+
+def _parse_change(kind: str, header: dict[str, Any], payload: memoryview) -> Message:
+    seq, status = header["seq"], Status(header["as_of"], header["age"], header["behind"])
+    match kind:
+        case "candles":
+            return Candles(seq, status, header["received_at"], np.frombuffer(payload, CANDLE))
+        case "tickers":
+            return Tickers(seq, status, np.frombuffer(payload, TICKER))
+        case "rows":
+            return Rows(seq, status, np.frombuffer(payload, ROW_BEGIN))
+        case "listing":
+            listed = np.frombuffer(payload, LISTED)
+            return Listing(seq, status, listed["status"], listed["rank"])
         case "heartbeat":
-            return Heartbeat(seq, _status(header))
-        case unknown:
-            raise ProtocolError(f"The feeder sent an unknown message {unknown!r}")
+            return Heartbeat(seq, status)
+        case _:
+            raise ProtocolError(f"The feeder sent an unknown message {kind!r}")
 
 
 def _pack(kind: str, seq: int, fields: dict[str, Any], *arrays: np.ndarray[Any, Any]) -> bytes:
@@ -178,31 +208,34 @@ def _pack_snapshot(chunk: SnapshotChunk) -> bytes:
         "last": chunk.last,
         "first_index": block.first_index,
         "start_index": block.start_index,
-        "rows": block.closed.shape[0],
-        "columns": block.closed.shape[1],
+        "rows": block.flags.shape[0],
+        "columns": block.flags.shape[1],
     }
-    return _pack("snapshot", chunk.seq, fields, block.values, block.event_time, block.begin, block.closed)
+    return _pack("snapshot", chunk.seq, fields, block.values, block.event_time, block.begin, block.as_of, block.flags)
 
 
 def _parse_snapshot(header: dict[str, Any], payload: memoryview) -> SnapshotChunk:
     rows, columns = header["rows"], header["columns"]
     cells = rows * columns
-    sizes = (8 * len(VALUES) * cells, 8 * cells, 8 * rows, cells)
-    values, event_time, begin, closed = (payload[end - size : end] for size, end in zip(sizes, np.cumsum(sizes), strict=True))
+    sizes = (8 * len(VALUES) * cells, 8 * cells, 8 * rows, 8 * rows, cells)
+    values, event_time, begin, as_of, flags = (payload[end - size : end] for size, end in zip(sizes, np.cumsum(sizes), strict=True))
     block = CandleBlock(
         first_index=header["first_index"],
         start_index=header["start_index"],
         values=np.frombuffer(values, "<f8").reshape(len(VALUES), rows, columns),
         event_time=np.frombuffer(event_time, "<i8").reshape(rows, columns),
-        closed=np.frombuffer(closed, np.bool_).reshape(rows, columns),
+        flags=np.frombuffer(flags, np.uint8).reshape(rows, columns),
         begin=np.frombuffer(begin, "<i8"),
+        as_of=np.frombuffer(as_of, "<i8"),
     )
     return SnapshotChunk(header["seq"], INTERVALS[header["interval"]], header["first_row"], header["last"], block)
 
 
+def _listed(statuses: NDArray[np.uint8], ranks: NDArray[np.uint16]) -> Records:
+    records = np.empty(len(statuses), LISTED)
+    records["status"], records["rank"] = statuses, ranks
+    return records
+
+
 def _status_fields(status: Status) -> dict[str, Any]:
-    return {"as_of": status.as_of, "age": status.age}
-
-
-def _status(header: dict[str, Any]) -> Status:
-    return Status(header["as_of"], header["age"])
+    return {"as_of": status.as_of, "age": status.age, "behind": status.behind}

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adapters.candle_store import CandleStore, IntervalCandles, Records, by_interval
+from adapters.candle_store import LAST_RANK, STATUS_CODES, CandleStore, IntervalCandles, Records, by_interval
 from adapters.feeder_protocol import (
     ROW_BEGIN,
     Candles,
     Heartbeat,
     Hello,
+    Listing,
     Message,
     ProtocolError,
     Rows,
@@ -20,7 +21,7 @@ from adapters.feeder_protocol import (
     decode,
 )
 from adapters.tickers import TickerTable
-from domain.market import Interval
+from domain.market import Interval, SymbolStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class FeederSession:
         self._rows = np.empty(0, np.int64)
         self._frames: dict[Interval, IntervalCandles] = {}
         self._seq = -1
+        self._is_listed = False
 
     def receive(self, raw: bytes) -> tuple[Message, tuple[Arrival, ...]]:
         """Apply one message; what it was, and which intervals have other closed candles than before."""
@@ -58,7 +60,8 @@ class FeederSession:
     def _check_sequence(self, message: Message) -> None:
         if isinstance(message, Hello):
             return
-        expected = self._seq + isinstance(message, Candles | Tickers | Rows | Symbols)
+        is_first_listing = isinstance(message, Listing) and not self._is_listed
+        expected = self._seq + (isinstance(message, Candles | Tickers | Rows | Symbols | Listing) and not is_first_listing)
         if self._seq < 0 or message.seq != expected:
             raise ProtocolError(f"Expected message {expected} of the feeder and got {message.seq}")
 
@@ -76,8 +79,18 @@ class FeederSession:
                 self._store.tickers = TickerTable()
                 self._store.tickers.append(len(self._store.symbols))
                 self._store.tickers.apply(self._at_own_rows(records))
+            case Listing():
+                self._list(message)
             case Heartbeat():
                 pass
+
+    def _list(self, listing: Listing) -> None:
+        self._is_listed = True
+        rows = len(self._store.symbols)
+        status = np.full(rows, STATUS_CODES[SymbolStatus.ABSENT], np.uint8)
+        rank = np.full(rows, LAST_RANK, np.uint16)
+        status[self._rows], rank[self._rows] = listing.statuses, listing.ranks
+        self._store.set_listing(status, rank)
 
     def _at_own_rows(self, records: Records) -> Records:
         records = records.copy()

@@ -14,6 +14,7 @@ from adapters.feeder_protocol import (
     Candles,
     Heartbeat,
     Hello,
+    Listing,
     Message,
     Rows,
     SnapshotChunk,
@@ -107,6 +108,7 @@ class Broadcast:
         """A client that will be told everything from now on, beginning with a snapshot."""
         hello = encode(Hello(self._store.seq, self.epoch, self._market, self._store.symbols))
         client = Client(hello, self._snapshot(), self._queue_limit)
+        client.offer(encode(self._listing(self._store.seq)))
         self.clients.add(client)
         return client
 
@@ -142,9 +144,16 @@ class Broadcast:
         if new:
             self._publish(Symbols(self._advance(), new))
 
+    def listing(self) -> None:
+        """Tell the status and the rank of every row."""
+        self._publish(self._listing(self._advance()))
+
     def heartbeat(self) -> None:
         """Tell how fresh the market is."""
         self._publish(Heartbeat(self._store.seq, self._status()))
+
+    def _listing(self, seq: int) -> Listing:
+        return Listing(seq, self._status(), self._store.status, self._store.rank)
 
     def _advance(self) -> int:
         self._store.seq += 1

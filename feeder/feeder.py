@@ -21,7 +21,8 @@ from feeder.statistics import FeederStatistics
 from feeder.supervision import keep_running
 from feeder.universe import Universe
 
-FORMING_SECONDS = 0.25
+FORMING_SECONDS = 0.05
+REPAIR_SCAN_SECONDS = 0.25
 TICKER_SECONDS = 1.0
 HEARTBEAT_SECONDS = 1.0
 
@@ -52,6 +53,7 @@ class Feeder:
         async with listening, BinanceRest(self._settings.rest_url) as rest, asyncio.TaskGroup() as self._tasks:
             self._keep("The universe", partial(self._universe.follow, rest))
             self._keep("Forming candles", partial(_every, FORMING_SECONDS, self._publish_forming))
+            self._keep("The search for gaps", partial(_every, REPAIR_SCAN_SECONDS, self._scan_repairs))
             self._keep("Tickers", partial(_every, TICKER_SECONDS, self._publish_tickers))
             self._keep("The heartbeat", partial(_every, HEARTBEAT_SECONDS, self.broadcast.heartbeat))
             for number in range(WORKERS):
@@ -75,14 +77,16 @@ class Feeder:
         self.broadcast.candles(*self.intake.take_closed())
 
     def _publish_forming(self) -> None:
-        self.broadcast.candles(self.intake.take_forming())
+        self.broadcast.candles(*self.intake.take_forming())
+
+    def _scan_repairs(self) -> None:
         self._repairs.scan(self.intake.as_of)
 
     def _publish_tickers(self) -> None:
         self.broadcast.tickers(self.intake.take_tickers())
 
     def _status(self) -> Status:
-        return Status(as_of=self.intake.as_of, age=1000 * self.intake.age())
+        return Status(as_of=self.intake.as_of, age=1000 * self.intake.age(), behind=self._repairs.behind)
 
 
 async def _every(seconds: float, action: Callable[[], None]) -> NoReturn:

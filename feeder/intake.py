@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from adapters.binance.market_frames import Acknowledgement, KlineEvent, Shutdown, TickerEvent, WireError, parse_frame
-from adapters.candle_store import CANDLE, CLOSED, INTERVAL_CODES, CandleStore, Records
+from adapters.candle_store import CANDLE, CLOSED, FROM_REST, INTERVAL_CODES, CandleStore, Records
 from adapters.tickers import TICKER
 from domain.market import Interval
 from feeder.statistics import FeederStatistics
@@ -28,6 +28,7 @@ class Intake:
         self._forming: dict[tuple[int, Interval, int], tuple[float, ...]] = {}
         self._tickers: dict[int, tuple[float, ...]] = {}
         self._oldest_closed_at = 0.0
+        self._oldest_forming_at = 0.0
 
     def age(self) -> float:
         """Seconds since the streams last brought anything."""
@@ -78,12 +79,12 @@ class Intake:
         self._store.apply(records)
         return records, self._oldest_closed_at
 
-    def take_forming(self) -> Records:
-        """Merge the newest state of each forming candle that changed; those."""
+    def take_forming(self) -> tuple[Records, float]:
+        """Merge the newest state of each forming candle that changed; those, and the wall clock when the first change arrived."""
         records = np.array(list(self._forming.values()), CANDLE)
         self._forming.clear()
         self._store.apply(records)
-        return records
+        return records, self._oldest_forming_at
 
     def take_tickers(self) -> Records:
         """Merge the newest state of each ticker that changed; those."""
@@ -97,6 +98,7 @@ class Intake:
         if not len(records):
             return records, False
         records["row"] = row
+        records["flags"] |= FROM_REST
         closed_before = (asked_at - SETTLING_MILLISECONDS) // interval.milliseconds
         final = records[records["index"] < closed_before]
         first = int(records["index"][0])
@@ -115,6 +117,8 @@ class Intake:
             return
         record = (row, INTERVAL_CODES[interval], CLOSED if closed else 0, index, event_time, *values)
         if not closed:
+            if not self._forming:
+                self._oldest_forming_at = time.time()
             self._forming[row, interval, index] = record
             return
         if not self._closed:

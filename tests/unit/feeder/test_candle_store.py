@@ -5,15 +5,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.candle_store import CANDLE, CLOSED, INTERVAL_CODES, INTERVALS, VALUES, CandleStore, IntervalCandles
+from adapters.candle_store import (
+    CANDLE,
+    CLOSED,
+    CORRECTED,
+    FROM_REST,
+    INTERVAL_CODES,
+    INTERVALS,
+    LAST_RANK,
+    VALUES,
+    CandleStore,
+    IntervalCandles,
+    is_closed,
+)
 from domain.market import HISTORY_BLOCK, KEPT_CANDLES, Interval
 
 FIRST = 100 * HISTORY_BLOCK
 
 
-def candle(index, *, row=0, closed=True, event_time=1, trades=1.0, close=1.0, interval=Interval.M1):
+def candle(index, *, row=0, closed=True, from_rest=False, event_time=1, trades=1.0, close=1.0, interval=Interval.M1):
     prices = (close, close, close, close, 1.0, 1.0, trades, 1.0)
-    return (row, INTERVAL_CODES[interval], CLOSED if closed else 0, index, event_time, *prices)
+    return (row, INTERVAL_CODES[interval], CLOSED * closed | FROM_REST * from_rest, index, event_time, *prices)
 
 
 def records(*candles):
@@ -37,8 +49,9 @@ def contents(frame):
     return (
         frame.first_index,
         np.nan_to_num(frame.values, nan=-1).tobytes(),
-        frame.closed.tobytes(),
+        (frame.flags & ~np.uint8(CORRECTED)).tobytes(),
         frame.event_time.tobytes(),
+        frame.as_of.tolist(),
         frame.closed_from.tolist(),
         frame.closed_through.tolist(),
     )
@@ -49,6 +62,7 @@ events = st.builds(
     st.integers(FIRST - 600, FIRST + 600),
     row=st.integers(0, 2),
     closed=st.booleans(),
+    from_rest=st.booleans(),
     event_time=st.integers(1, 3),
     trades=st.integers(0, 2).map(float),
     close=st.sampled_from((1.0, 2.0)),
@@ -74,9 +88,9 @@ def test_a_closed_candle_never_opens_again_while_it_is_kept(candles):
     closed = set()
     for event in candles:
         frame.apply(records(event))
-        closed |= {(event[0], event[3])} if event[2] else set()
+        closed |= {(event[0], event[3])} if event[2] & CLOSED else set()
         kept = {(row, index) for row, index in closed if index >= frame.first_index}
-        assert kept == {(int(row), int(column) + frame.first_index) for row, column in np.argwhere(frame.closed)}
+        assert kept == {(int(row), int(column) + frame.first_index) for row, column in np.argwhere(is_closed(frame.flags))}
 
 
 @settings(max_examples=50, deadline=None)
@@ -97,10 +111,66 @@ def test_the_closed_run_is_what_a_walk_from_its_beginning_finds(indices, begin):
         pytest.param({"closed": True}, {"closed": False, "event_time": 9}, 1.0, id="closed beats forming"),
         pytest.param({"event_time": 2}, {"event_time": 3, "trades": 0.0}, 2.0, id="a later event beats an earlier one"),
         pytest.param({"trades": 5.0}, {"trades": 4.0}, 1.0, id="more trades beat fewer"),
+        pytest.param({"event_time": 2}, {"event_time": 1, "from_rest": True}, 1.0, id="what the stream said at the close beats REST"),
+        pytest.param({"closed": False, "event_time": 9}, {"from_rest": True}, 2.0, id="closed by REST beats forming by the stream"),
     ],
 )
-def test_merge_rules(first, second, expected):
-    assert expected == closes(frame_with(candle(FIRST, close=1.0, **first), candle(FIRST, close=2.0, **second)))[FIRST]
+@pytest.mark.parametrize("apart", [False, True], ids=["together", "one after the other"])
+def test_merge_rules(first, second, expected, apart):
+    candles = (candle(FIRST, close=1.0, **first), candle(FIRST, close=2.0, **second))
+    frame = frame_with(candles[0]) if apart else frame_with(*candles)
+    frame.apply(records(*candles))
+    assert expected == closes(frame)[FIRST]
+
+
+def flags_of(frame, index=FIRST, row=0):
+    return int(frame.flags[row, index - frame.first_index])
+
+
+def test_a_candle_says_that_rest_told_it_until_the_stream_tells_the_same():
+    frame = frame_with(candle(FIRST, from_rest=True))
+    assert CLOSED | FROM_REST == flags_of(frame)
+    version = frame.version
+    frame.apply(records(candle(FIRST)))
+    assert (CLOSED, version) == (flags_of(frame), frame.version)
+    frame.apply(records(candle(FIRST, from_rest=True)))
+    assert CLOSED == flags_of(frame)
+
+
+def test_a_candle_stays_marked_as_corrected():
+    frame = frame_with(candle(FIRST, close=1.0, event_time=1))
+    frame.apply(records(candle(FIRST, close=2.0, event_time=2, from_rest=True)))
+    assert CLOSED | FROM_REST | CORRECTED == flags_of(frame)
+    frame.apply(records(candle(FIRST, close=2.0, event_time=3)))
+    assert CLOSED | CORRECTED == flags_of(frame)
+
+
+def test_a_candle_that_closes_is_no_correction():
+    frame = frame_with(candle(FIRST, close=1.0, closed=False))
+    frame.apply(records(candle(FIRST, close=2.0, event_time=2)))
+    assert (CLOSED, 0) == (flags_of(frame), frame.corrections)
+
+
+def test_a_row_is_true_up_to_its_newest_event_or_the_close_of_its_history():
+    minute, close = Interval.M1.milliseconds, (FIRST + 2) * Interval.M1.milliseconds
+    frame = frame_with(candle(FIRST, event_time=close - minute + 5), candle(FIRST + 1, event_time=close - 7), rows=2)
+    assert [close - 7, 0] == frame.as_of.tolist()
+    frame.set_begin(np.array([0]), np.array([FIRST]))
+    assert [close, 0] == frame.as_of.tolist()
+    frame.apply(records(candle(FIRST + 2, closed=False, event_time=close + 3)))
+    assert [close + 3, 0] == frame.as_of.tolist()
+    frame.apply(records(candle(FIRST + 2, closed=False, event_time=close + 1), candle(FIRST + 2, row=1, closed=False, event_time=close)))
+    assert [close + 3, close] == frame.as_of.tolist()
+
+
+def test_the_listing_tells_whether_it_changed_and_new_symbols_trade_and_rank_last():
+    store = CandleStore()
+    store.append(("AUSDT", "BUSDT"))
+    assert ([0, 0], [LAST_RANK, LAST_RANK]) == (store.status.tolist(), store.rank.tolist())
+    assert store.set_listing(np.array([0, 2], np.uint8), np.array([1, 0], np.uint16))
+    assert not store.set_listing(np.array([0, 2], np.uint8), np.array([1, 0], np.uint16))
+    store.append(("CUSDT",))
+    assert ([0, 2, 0], [1, 0, LAST_RANK]) == (store.status.tolist(), store.rank.tolist())
 
 
 def test_a_closed_candle_that_changes_is_counted_and_logged(caplog):

@@ -28,7 +28,7 @@ def tell(store, row, interval, through):
     """What the exchange tells of a row: ten closed candles, the last with index `through`."""
     frame = store.frame(interval)
     frame.set_begin(np.array([row]), np.array([-1]))
-    frame.closed[row] = False
+    frame.flags[row] = 0
     records = np.zeros(10, CANDLE)
     records["row"], records["interval"], records["flags"] = row, INTERVAL_CODES[interval], CLOSED
     records["index"] = np.arange(through - 9, through + 1)

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from adapters.binance.market_frames import Acknowledgement, Shutdown
-from adapters.candle_store import CANDLE, CLOSED, INTERVAL_CODES, CandleStore
+from adapters.candle_store import CANDLE, CLOSED, FROM_REST, INTERVAL_CODES, CandleStore, is_closed
 from domain.market import HISTORY_BLOCK, Interval
 from feeder.intake import Intake
 from feeder.statistics import FeederStatistics
@@ -43,21 +43,21 @@ def test_a_closed_candle_waits_to_be_told_at_once(intake, store):
     assert intake.has_closed
     records, _ = intake.take_closed()
     assert records.tolist() == [(0, 0, CLOSED, FIRST, (FIRST + 1) * MINUTE, 1.0, 3.0, 0.5, 2.0, 10.0, 20.0, 3.0, 4.0)]
-    assert store.frame(Interval.M1).closed[0].any()
+    assert is_closed(store.frame(Interval.M1).flags[0]).any()
     assert not intake.has_closed
 
 
 def test_only_the_newest_state_of_a_forming_candle_is_told(intake):
     for trades in (3, 4, 5):
         intake.receive(kline(trades=trades, event_time=FIRST * MINUTE + trades))
-    assert intake.take_forming()["trades"].tolist() == [5.0]
-    assert intake.take_forming().tolist() == []
+    assert intake.take_forming()[0]["trades"].tolist() == [5.0]
+    assert intake.take_forming()[0].tolist() == []
 
 
 def test_a_candle_that_closed_is_no_longer_told_as_forming(intake):
     intake.receive(kline())
     intake.receive(kline(closed=True))
-    assert intake.take_forming().tolist() == []
+    assert intake.take_forming()[0].tolist() == []
 
 
 def test_as_of_is_the_newest_event_time_and_never_goes_back(intake):
@@ -110,7 +110,7 @@ def test_control_frames_are_handed_to_the_connection(intake, raw, expected):
 )
 def test_nonsense_is_counted_and_changes_nothing(intake, raw):
     assert intake.receive(raw) is None
-    assert (intake._statistics.malformed_frames, intake.as_of, len(intake.take_forming())) == (1, 0, 0)
+    assert (intake._statistics.malformed_frames, intake.as_of, len(intake.take_forming()[0])) == (1, 0, 0)
 
 
 @pytest.mark.parametrize("raw", [b'{"e":"somethingNew"}', kline(interval="3m"), kline(symbol="XXXUSDT")])
@@ -128,6 +128,7 @@ def rest(*indices, interval=Interval.M1):
 
 def test_the_candle_that_is_open_at_the_exchange_is_left_out_of_a_backfill(intake, store):
     final, moved = intake.fill(0, Interval.M1, rest(*range(FIRST, FIRST + 10)), (FIRST + 9) * MINUTE + 30_000)
+    assert {CLOSED | FROM_REST} == set(final["flags"].tolist())
     assert (list(range(FIRST, FIRST + 9)), True) == (final["index"].tolist(), moved)
     assert (store.frame(Interval.M1).closed_from[0], store.frame(Interval.M1).closed_through[0]) == (FIRST, FIRST + 8)
 
@@ -160,5 +161,5 @@ def test_thirty_recorded_seconds_of_the_real_exchange_are_understood(intake, sto
     assert intake._statistics.malformed_frames == 0
     (closed,), _ = intake.take_closed()
     assert (closed["index"] + 1) * MINUTE + 1_755 == closed["event_time"], "the frame that closes a candle comes late"
-    (forming,) = intake.take_forming()
+    (forming,), _ = intake.take_forming()
     assert closed["index"] + 1 == forming["index"]

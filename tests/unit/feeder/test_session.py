@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.candle_store import CANDLE, CLOSED, INTERVALS, CandleStore
+from adapters.candle_store import CANDLE, CLOSED, INTERVALS, LAST_RANK, CandleStore
 from adapters.feeder_protocol import ProtocolError, Status, decode, encode
 from adapters.feeder_session import FeederSession
 from adapters.tickers import TICKER
@@ -14,7 +14,7 @@ from feeder.broadcast import Broadcast
 from feeder.statistics import FeederStatistics
 
 FIRST = 100 * HISTORY_BLOCK
-NOW = Status(as_of=1, age=0.0)
+NOW = Status(as_of=1, age=0.0, behind=0)
 
 
 class Source:
@@ -43,6 +43,11 @@ class Source:
     def add(self, *symbols):
         self.broadcast.symbols(self.store.append(symbols))
 
+    def list(self, status):
+        rows = len(self.store.symbols)
+        self.store.set_listing(np.full(rows, status, np.uint8), np.arange(rows, dtype=np.uint16)[::-1].copy())
+        self.broadcast.listing()
+
 
 def next_message(client):
     """What would be sent now; None when the client has everything."""
@@ -60,13 +65,18 @@ def by_symbol(store):
         (symbol, interval): (
             frame.first_index,
             np.nan_to_num(frame.values[:, row], nan=-1).tobytes(),
-            frame.closed[row].tobytes(),
+            frame.flags[row].tobytes(),
+            int(frame.as_of[row]),
             int(frame.closed_from[row]),
             int(frame.closed_through[row]),
         )
         for interval, frame in store.frames.items()
         for row, symbol in enumerate(store.symbols)
     }
+
+
+def listed(store):
+    return {symbol: (int(store.status[row]), int(store.rank[row])) for row, symbol in enumerate(store.symbols)}
 
 
 def tickers_of(store):
@@ -78,6 +88,7 @@ actions = st.one_of(
     st.tuples(st.just("begin"), st.integers(0, 2), st.integers(FIRST - 300, FIRST + 300), st.integers(0, 5)),
     st.tuples(st.just("ticker"), st.integers(0, 2), st.integers(1, 9).map(float)),
     st.tuples(st.just("add"), st.sampled_from(("DUSDT", "EUSDT"))),
+    st.tuples(st.just("list"), st.integers(0, 4)),
     st.tuples(st.just("send"), st.integers(1, 9)),
 )
 
@@ -103,6 +114,7 @@ def test_a_snapshot_taken_while_the_market_moves_ends_in_the_feeders_contents(be
     expected = by_symbol(source.store)
     assert expected == {key: value for key, value in by_symbol(replica).items() if key[0] != "OLDUSDT"}
     assert {**tickers_of(source.store), "OLDUSDT": np.nan} == pytest.approx(tickers_of(replica), nan_ok=True)
+    assert {**listed(source.store), "OLDUSDT": (4, LAST_RANK)} == listed(replica)
     assert replica.symbols[:3] == ("CUSDT", "OLDUSDT", "AUSDT")
     assert source.store.seq == replica.seq
 
@@ -138,9 +150,9 @@ def test_the_old_contents_stay_until_the_new_snapshot_of_the_interval_is_whole()
     source.candle(39, FIRST + 1)
     client, session = source.broadcast.join(), FeederSession(replica)
     old = replica.frame(Interval.M1)
-    session.receive(next_message(client))
-    session.receive(next_message(client))
-    assert old is replica.frame(Interval.M1), "the first of two chunks"
+    for _ in ("hello", "listing", "the first of two chunks"):
+        session.receive(next_message(client))
+    assert old is replica.frame(Interval.M1)
     session.receive(next_message(client))
     assert by_symbol(source.store)["S39USDT", Interval.M1] == by_symbol(replica)["S39USDT", Interval.M1]
 
@@ -174,7 +186,7 @@ def test_a_client_that_lags_too_far_is_cut_and_holds_no_memory():
 
 def test_another_protocol_version_is_refused_with_what_to_do():
     source = Source(("AUSDT",))
-    hello = source.broadcast.join().take().replace(b'"protocol":1', b'"protocol":9')
+    hello = source.broadcast.join().take().replace(b'"protocol":2', b'"protocol":9')
     with pytest.raises(ProtocolError, match="run the same version of both"):
         FeederSession(CandleStore()).receive(hello)
 
@@ -192,6 +204,7 @@ def test_every_message_of_a_session_survives_encoding():
     source.ticker(1, 5.0)
     source.begin(0, FIRST)
     source.add("NEWUSDT")
+    source.list(2)
     source.broadcast.heartbeat()
     while (raw := next_message(client)) is not None:
         assert raw == encode(decode(raw))
