@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -25,6 +26,8 @@ _LARGEST_BACKLOG = 32 * 2**20
 """Bytes that may wait for a slow client; at 400 symbols and normal speed that is more than a minute."""
 _POLICY_VIOLATION, _GOING_AWAY = 1008, 1001
 _INVALID_REQUEST, _INVALID_JSON = 2, 3
+_IDENTITY = re.compile(r"[\w-]{1,36}", re.ASCII)
+"""Binance's own client sends UUIDs with their dashes."""
 
 
 class ControlError(Exception):
@@ -105,8 +108,8 @@ class Session:
 
     def _accept(self, request: Request) -> None:
         parts = urlsplit(request.path)
-        self.combined = parts.path.startswith("/stream")
-        listed = parse_qs(parts.query).get("streams", [""])[0] if self.combined else unquote(parts.path).removeprefix("/ws")
+        self.combined = parts.path == "/stream"
+        listed = parse_qs(parts.query).get("streams", [""])[0] if self.combined else unquote(parts.path).rpartition("/ws")[2]
         self._protocol.send_response(self._protocol.accept(request))
         try:
             self._subscribe([stream for stream in listed.split("/") if stream])
@@ -200,7 +203,7 @@ def _identity(message: dict[str, Any]) -> object:
     identity = message.get("id")
     if identity is None or (isinstance(identity, int) and not isinstance(identity, bool)):
         return identity
-    if isinstance(identity, str) and identity.isalnum() and len(identity) <= 36:
+    if isinstance(identity, str) and _IDENTITY.fullmatch(identity):
         return identity
     raise ControlError(_INVALID_REQUEST, "Invalid request: request ID must be an integer, an alphanumeric string of at most 36 or null")
 
