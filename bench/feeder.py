@@ -1,0 +1,34 @@
+"""The market feeder under load. One line per figure.
+
+python -m bench.feeder throughput [--seconds 10]
+"""
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from bench.market import throughput
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    benches = parser.add_subparsers(required=True)
+    one = benches.add_parser("throughput", help="frames a second on one core, against a bare receive-and-parse loop")
+    one.add_argument("--seconds", type=float, default=10)
+    one.set_defaults(bench=lambda options: throughput.measure(options.seconds))
+    return parser
+
+
+def main() -> None:
+    """Run the bench that is asked for."""
+    options = _parser().parse_args()
+    bench: Callable[[argparse.Namespace], Awaitable[None]] = options.bench
+    asyncio.run(_run(bench(options)))
+
+
+async def _run(work: Awaitable[None]) -> None:
+    await work
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""The simulated exchange and the feeder as processes of their own, pinned to a core, so that what each costs can be told apart."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import psutil
+
+from adapters.feeder_client import MarketReplica
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "the benches' own"
+CORES = sorted(os.sched_getaffinity(0))
+FEEDER_CORE, OTHER_CORE = CORES[0], CORES[-1]
+LINES_KEPT = 2_000
+STOP_SECONDS = 20.0
+
+
+class Process:
+    """A program of ours that can be stopped, killed and started again. Used as an async context manager it runs within the block."""
+
+    def __init__(self, *arguments: str, core: int, environment: dict[str, str] | None = None) -> None:
+        self.lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._arguments = arguments
+        self._core = core
+        self._environment = os.environ | (environment or {})
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._cpu_before = 0.0
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start it, again or for the first time."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *self._arguments, cwd=ROOT, env=self._environment, stderr=asyncio.subprocess.PIPE, limit=2**20
+        )
+        os.sched_setaffinity(self._process.pid, {self._core})
+        self._reading = asyncio.create_task(self._read(self._process))
+
+    async def stop(self, number: int = signal.SIGTERM) -> None:
+        """Send a signal and wait for the end; a program that does not end is killed and that is an error."""
+        assert self._process is not None
+        self._cpu_before = self.cpu_seconds()
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGCONT)
+            self._process.send_signal(number)
+        try:
+            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+            raise
+        finally:
+            await self._reading if self._reading else None
+
+    @asynccontextmanager
+    async def frozen(self) -> AsyncIterator[None]:
+        """It does nothing while the block lasts."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGCONT)
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all its lives."""
+        times = self._now().cpu_times() if self.is_running else None
+        return self._cpu_before + (times.user + times.system if times else 0.0)
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        return int(self._now().memory_info().rss)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started and not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    def _now(self) -> psutil.Process:
+        assert self._process is not None
+        return psutil.Process(self._process.pid)
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        while line := await process.stderr.readline():
+            self.lines.append(line.decode(errors="replace").rstrip())
+
+
+class ExchangeProcess(Process):
+    """A simulated exchange."""
+
+    def __init__(self, *options: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._http = httpx.AsyncClient(base_url=self.url, timeout=30)
+        super().__init__("local.exchange", "--port", str(self.port), *options, core=OTHER_CORE)
+
+    async def start(self) -> None:
+        """Return once it listens."""
+        await super().start()
+        await until(self.status)
+
+    async def stop(self, number: int = signal.SIGTERM) -> None:
+        """End it and the connection that controls it."""
+        await self._http.aclose()
+        await super().stop(number)
+
+    async def status(self) -> dict[str, Any]:
+        """What it says of itself."""
+        return await self.get("/control/status")
+
+    async def get(self, path: str, **parameters: str | int) -> Any:
+        """A reply of its REST API."""
+        return (await self._http.get(path, params=parameters)).raise_for_status().json()
+
+    async def tell(self, path: str, **body: Any) -> Any:
+        """Control it: the reply."""
+        return (await self._http.post(path, json=body)).raise_for_status().json()
+
+    async def forget(self, path: str) -> None:
+        """Take a fault back; one that has ended by itself is fine."""
+        reply = await self._http.delete(path)
+        if reply.status_code != httpx.codes.NOT_FOUND:
+            reply.raise_for_status()
+
+
+class FeederProcess(Process):
+    """A feeder that reads from one exchange; REST and streams may come from different ones."""
+
+    def __init__(self, rest_url: str, stream_url: str, *options: str, environment: dict[str, str] | None = None) -> None:
+        self.port = free_port()
+        self.url = f"ws://127.0.0.1:{self.port}"
+        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+        place = ("--rest-url", rest_url, "--stream-url", stream_url, "--market", "simulated", "--port", str(self.port))
+        super().__init__("feeder", *place, *options, core=FEEDER_CORE, environment={"FEEDER_TOKEN": TOKEN} | (environment or {}))
+
+    async def status(self) -> dict[str, Any]:
+        """What it says of itself; httpx's errors while it does not listen."""
+        reply: dict[str, Any] = (await self._http.get("/status")).json()
+        return reply
+
+    async def is_complete(self) -> bool:
+        """Whether every history is there and lacks nothing."""
+        status = await self.status()
+        return status["symbols"] > 0 and all(part["behind"] == 0 and part["complete"] for part in status["coverage"].values())
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def until(condition: Callable[[], Awaitable[object]], timeout: float = 60.0, every: float = 0.1) -> None:
+    """Return once the condition holds; while its server does not answer, it does not. Raises TimeoutError."""
+    async with asyncio.timeout(timeout):
+        while True:
+            with suppress(OSError, httpx.HTTPError):
+                if await condition():
+                    return
+            await asyncio.sleep(every)
+
+
+@asynccontextmanager
+async def followed(feeder: FeederProcess) -> AsyncIterator[MarketReplica]:
+    """A replica of that feeder, as a worker has it, while the block lasts."""
+    replica = MarketReplica(feeder.url, TOKEN)
+    following = asyncio.create_task(replica.run())
+    try:
+        yield replica
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        replica.close()
+
+
+def say(bench: str, figure: str, value: str) -> None:
+    """One figure, one line."""
+    print(f"{bench:<11} {figure:<52} {value}", flush=True)
