@@ -93,9 +93,9 @@ class Evaluator:
         moment = closed_moment(snapshot, compiled.interval, compiled.required, index)
         return self._evaluate(compiled, moment, snapshot.seq if compiled.is_live else -1)
 
-    def evaluate_forming(self, compiled: CompiledFilter, snapshot: MarketSnapshot) -> Evaluation:
-        """Every symbol at the newest candle, still forming, of the filter's interval. Raises FilterFailedError."""
-        moment = forming_moment(snapshot, compiled.interval, compiled.required)
+    def evaluate_forming(self, compiled: CompiledFilter, snapshot: MarketSnapshot, as_of: int) -> Evaluation:
+        """Every symbol at the candle that forms when the exchange's clock shows `as_of`, epoch milliseconds. Raises FilterFailedError."""
+        moment = forming_moment(snapshot, compiled.interval, compiled.required, as_of)
         return self._evaluate(compiled, moment, snapshot.seq)
 
     def _evaluate(self, compiled: CompiledFilter, moment: Moment, seq: int) -> Evaluation:

@@ -43,7 +43,8 @@ class History:
     @property
     def is_kept(self) -> bool:
         """Whether the frame still holds, and already holds, all of it."""
-        return self.frame.first_index <= self.anchor and self.last <= self.end
+        beyond = self.frame.first_index + self.frame.columns["close"].shape[1]
+        return self.frame.first_index <= self.anchor and self.last <= self.end and self.last < beyond
 
     def vector(self, column: str, index: int) -> NDArray[np.float64]:
         """The column at one candle; NaN outside the history. Of no meaning for a symbol that is not ready."""
@@ -113,11 +114,6 @@ class Moment:
         return total
 
 
-def newest_index(frame: Frame) -> int:
-    """Grid index of the frame's last column."""
-    return frame.first_index + int(frame.columns["close"].shape[1]) - 1
-
-
 def closed_moment(snapshot: MarketSnapshot, base: Interval, intervals: Iterable[Interval], index: int) -> Moment:
     """What closed candle `index` sees."""
 
@@ -133,19 +129,18 @@ def closed_moment(snapshot: MarketSnapshot, base: Interval, intervals: Iterable[
     return _moment(snapshot, base, index, {interval: history(interval) for interval in intervals}, is_forming=False)
 
 
-def forming_moment(snapshot: MarketSnapshot, base: Interval, intervals: Iterable[Interval]) -> Moment:
-    """What the newest candle of the trader's interval sees; other intervals' forming candles included."""
-    index = newest_index(snapshot.frame(base))
-    within = (index + 1) * base.milliseconds - 1
+def forming_moment(snapshot: MarketSnapshot, base: Interval, intervals: Iterable[Interval], as_of: int) -> Moment:
+    """What the trader sees when the exchange's clock shows `as_of` (epoch milliseconds): of each interval the candle that contains it."""
 
     def history(interval: Interval) -> History:
         frame = snapshot.frame(interval)
-        last = min(newest_index(frame), within // interval.milliseconds)
+        last = as_of // interval.milliseconds
         anchor = history_anchor(last)
         return History(
             frame, anchor, last, last, Stamp(interval, is_forming=True, version=snapshot.seq, anchor=anchor, rows=len(snapshot.symbols))
         )
 
+    index = as_of // base.milliseconds
     return _moment(snapshot, base, index, {interval: history(interval) for interval in intervals}, is_forming=True)
 
 

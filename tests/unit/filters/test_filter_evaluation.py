@@ -331,6 +331,9 @@ def test_quote_volume_sums_24_hours_of_candles() -> None:
 
 # The forming candle
 
+NOW = LAST * M5.milliseconds + 1_000
+"""The exchange's clock while candle LAST forms."""
+
 
 def _with_forming_candle(market: MemorySnapshot, *intervals: Interval) -> MemorySnapshot:
     frames = {
@@ -345,7 +348,7 @@ def test_tick_trader_sees_the_forming_candles_as_the_last_ones() -> None:
     hourly = random_frame(H1, 256 * (LAST // 12 // 256 - 4), 6, LAST // 12 - 256 * (LAST // 12 // 256 - 4) + 1, seed=5)
     market = _with_forming_candle(replace(market, frames={**market.frames, H1: hourly}), M5, H1)
     program = compiled('h = candles("1h")\nplot("x", ema(close, 50))\nplot("h", h.close)\nplot("rsi", rsi(h.close))\nmatch = close > 0')
-    evaluation = Evaluator().evaluate_forming(program, market)
+    evaluation = Evaluator().evaluate_forming(program, market, NOW)
 
     assert evaluation.ready.all()
     assert talib.EMA(column(market, M5, "close", LAST), 50)[-1] == evaluation.series["x"][0]
@@ -357,13 +360,13 @@ def test_forming_candle_is_computed_anew_for_every_snapshot_and_leaves_closed_on
     market = _with_forming_candle(random_market(M5, LAST), M5)
     program = compiled('plot("x", ema(close, 20))\nmatch = close > 0')
     evaluator = Evaluator()
-    first = evaluator.evaluate_forming(program, market)
+    first = evaluator.evaluate_forming(program, market, NOW)
     closed = evaluator.evaluate_closed(program, market, LAST - 1).series["x"].tobytes()
     market.frames[M5].columns["close"][:, -1] *= 2
-    second = evaluator.evaluate_forming(program, replace(market, seq=2))
+    second = evaluator.evaluate_forming(program, replace(market, seq=2), NOW)
 
     assert (second.series["x"] > first.series["x"]).all()
-    assert second is evaluator.evaluate_forming(program, replace(market, seq=2))
+    assert second is evaluator.evaluate_forming(program, replace(market, seq=2), NOW)
     assert closed == evaluator.evaluate_closed(program, replace(market, seq=2), LAST - 1).series["x"].tobytes()
 
 
@@ -372,7 +375,24 @@ def test_symbol_without_a_forming_candle_is_not_ready() -> None:
     for values in market.frames[M5].columns.values():
         values[3, -1] = np.nan
 
-    assert np.flatnonzero(~Evaluator().evaluate_forming(compiled("match = close > 0"), market).ready).tolist() == [3]
+    assert np.flatnonzero(~Evaluator().evaluate_forming(compiled("match = close > 0"), market, NOW).ready).tolist() == [3]
+
+
+def test_the_forming_candle_is_that_of_the_clock_and_not_the_last_column_of_the_window() -> None:
+    market = _with_forming_candle(random_market(M5, LAST), M5)
+    frame = market.frames[M5]
+    wider = {name: np.pad(values, ((0, 0), (0, 100)), constant_values=np.nan) for name, values in frame.columns.items()}
+    program = compiled('plot("x", close)\nmatch = close > 0')
+    evaluation = Evaluator().evaluate_forming(program, replace(market, frames={**market.frames, M5: replace(frame, columns=wider)}), NOW)
+
+    assert evaluation.ready.all()
+    assert frame.columns["close"][0, -1] == evaluation.series["x"][0]
+
+
+def test_before_the_window_has_the_forming_candle_nothing_is_ready() -> None:
+    market = random_market(M5, LAST)
+
+    assert not Evaluator().evaluate_forming(compiled("match = close > 0"), market, NOW + M5.milliseconds).ready.any()
 
 
 def test_ticker_is_read_anew_for_every_snapshot() -> None:
