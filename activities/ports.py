@@ -13,6 +13,9 @@ from domain.signals import Signal, SignalStatus
 from domain.tiers import TierLimits
 from domain.traders import InstanceStatus, Trader, TraderSettings, TraderStatus
 
+STALE_NAMED = 8
+"""So many stale symbols are named, so that results stay small in history; the others are counted."""
+
 
 class Outcome(StrEnum):
     """How one evaluation ended."""
@@ -132,6 +135,11 @@ class TickResult:
     newest_candle: datetime | None = None
     symbols_processed: int = 0
     symbols_not_ready: int = 0
+    """Stale ones included."""
+    symbols_stale: int = 0
+    """Symbols that trade and whose candles are further behind than the tier allows; told at every tick, also when nothing was evaluated."""
+    stale_symbols: tuple[str, ...] = ()
+    """The first STALE_NAMED of them."""
     duration: timedelta = timedelta()
     error: str = ""
     conditions: dict[str, int] = field(default_factory=dict)

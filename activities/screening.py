@@ -90,6 +90,10 @@ class WindowResult:
     data_age: timedelta = timedelta()
     snapshot_seq: int = 0
     error: str = ""
+    symbols_stale: int = 0
+    """Of the last tick: symbols that trade and whose candles are further behind than the tier allows."""
+    stale_symbols: tuple[str, ...] = ()
+    """The first few of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,6 +298,8 @@ class _Window:
             data_age=freshness.age,
             snapshot_seq=freshness.seq,
             error=last.error if last else "",
+            symbols_stale=last.symbols_stale if last else 0,
+            stale_symbols=last.stale_symbols if last else (),
         )
 
 

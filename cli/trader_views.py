@@ -109,6 +109,8 @@ def _add_report(made: Table, report: TraderReport) -> None:
         made.add_row("reported", f"{moment(report.last_tick)} ({age(report.last_tick)}), candle {moment(report.last_candle)}")
         made.add_row("market", f"{report.market}, data {duration(report.data_age)} old at that tick")
         made.add_row("symbols", f"{report.symbols} screened, {report.not_ready} not ready")
+        if report.symbols_stale:
+            made.add_row("stale", _stale(report))
     made.add_row("matching", _symbols(report.matching))
     made.add_row("conditions", ", ".join(f"{escape(label)}: {count}" for label, count in report.conditions.items()) or NOTHING)
     made.add_row("totals", f"{totals.signals} signals, {totals.ticks} ticks, {totals.evaluations} evaluations, {totals.candles} candles")
@@ -116,6 +118,12 @@ def _add_report(made: Table, report: TraderReport) -> None:
     made.add_row("monitored", f"{report.open_monitors} signals")
     made.add_row("signals", escape("\n".join(reversed(report.recent_signals))) or NOTHING)
     made.add_row("events", escape("\n".join(reversed(report.events))) or NOTHING)
+
+
+def _stale(report: TraderReport) -> str:
+    named, more = " ".join(report.stale_symbols), report.symbols_stale - len(report.stale_symbols)
+    symbols = f"{report.symbols_stale} symbol{'s' if report.symbols_stale > 1 else ''}"
+    return f"{symbols} since {moment(report.stale_since)}: {named}{f' and {more} more' if more > 0 else ''}"
 
 
 def _trouble(report: TraderReport) -> str:

@@ -42,6 +42,8 @@ class Found:
     processed: int = 0
     not_ready: int = 0
     conditions: dict[str, int] | None = None
+    looked_at: NDArray[np.bool_] | None = None
+    """Per symbol watched: whether the newest candle was evaluated for it."""
 
 
 def evaluate_newly_closed(
@@ -107,8 +109,8 @@ class _Walk:
 
     def over(self, last: NDArray[np.int64], through: NDArray[np.int64], missed: int) -> Found:
         pending = through > last
-        candles = processed = not_ready = 0
-        evaluation = None
+        candles = not_ready = 0
+        evaluation, looked_at = None, np.zeros_like(pending)
         for index in range(int(last[pending].min()) + 1, int(through.max()) + 1):
             due = (last < index) & (through >= index)
             if not due.any():
@@ -116,7 +118,7 @@ class _Walk:
             evaluation = self._evaluator.evaluate_closed(self._compiled, self._snapshot, index)
             not_ready = self._take(evaluation, index, due)
             last[due] = index
-            candles, processed = candles + 1, int(due.sum())
+            candles, looked_at = candles + 1, due
             if sum(not match.initial for match in self._matches) >= MATCHES_PER_TICK:
                 break
         newest = int(last.max())
@@ -132,9 +134,10 @@ class _Walk:
             candles=candles,
             missed=missed,
             newest=newest,
-            processed=processed,
+            processed=int(looked_at.sum()),
             not_ready=not_ready,
             conditions=evaluation.condition_counts() if evaluation else None,
+            looked_at=looked_at,
         )
 
     def _take(self, evaluation: Evaluation, index: int, due: NDArray[np.bool_]) -> int:

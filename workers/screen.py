@@ -9,16 +9,18 @@ from datetime import timedelta
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from activities.ports import Freshness, Outcome, ScreenRequest, TickResult
+from activities.ports import STALE_NAMED, Freshness, Outcome, ScreenRequest, TickResult
 from adapters.feeder_client import MarketReplica
 from domain.errors import FilterFailedError, RefusedError, UnavailableError
 from domain.filters import FilterSpec, Trigger
 from domain.market import epoch_milliseconds
 from domain.screening import Progress
-from filters.evaluation import Evaluator
+from filters.evaluation import Evaluation, Evaluator
 from filters.expression import CompiledFilter, compile_filter
 from workers.newly_closed import Found, Watched, evaluate_newly_closed, match_of
+from workers.staleness import Standing, Standings, forming_is_old
 
 COMPILED_FILTERS_KEPT = 10_000
 RESTORED_WITHIN = timedelta(seconds=60)
@@ -32,13 +34,14 @@ class ReplicaScreens:
         self._replica = replica
         self._evaluator = evaluator
         self._restoration = Restoration(replica)
+        self._standings = Standings(replica.store)
 
     async def open(self, request: ScreenRequest) -> "ReplicaScreen":
         """Compile the filter and find the symbols, or say what is wrong with them."""
         if self._replica.as_of is None or self._replica.market is None:
             raise UnavailableError("No market data has arrived yet. It comes with the feeder; `cloudtrader market status` shows it.")
         compiled = await asyncio.get_running_loop().run_in_executor(self._replica.thread, self._prepare, request)
-        return ReplicaScreen(self._replica, self._evaluator, self._restoration, compiled, request)
+        return ReplicaScreen(self._replica, self._evaluator, self._restoration, self._standings, compiled, request)
 
     def _prepare(self, request: ScreenRequest) -> CompiledFilter:
         self._refuse_unknown_symbols(request.settings.symbols)
@@ -79,12 +82,14 @@ class ReplicaScreen:
         replica: MarketReplica,
         evaluator: Evaluator,
         restoration: "Restoration",
+        standings: Standings,
         compiled: CompiledFilter,
         request: ScreenRequest,
     ) -> None:
         self._replica = replica
         self._evaluator = evaluator
         self._restoration = restoration
+        self._standings = standings
         self._compiled = compiled
         self._request = request
         self._watched: Watched | None = None
@@ -120,36 +125,42 @@ class ReplicaScreen:
         return replace(result, duration=timedelta(seconds=time.perf_counter() - started))
 
     def _look_at_closed(self, progress: Progress) -> TickResult:
-        freshness = self.freshness()
-        snapshot = self._replica.store
-        as_of_ms = epoch_milliseconds(freshness.as_of) if freshness.as_of else 0
+        freshness, watched = self.freshness(), self._rows()
+        as_of = _milliseconds(freshness)
         found = evaluate_newly_closed(
             self._evaluator,
             self._compiled,
-            snapshot,
-            self._rows(),
+            self._replica.store,
+            watched,
             progress,
-            as_of_ms,
+            as_of,
             settling=self._replica.settling(self._compiled.interval),
             is_restoring=self._restoration.is_going_on(),
         )
-        return self._result(found, freshness, stale=found.candles == 0 and self._is_stale(freshness))
+        standing = self._standing(as_of, watched)
+        left_out = standing.unready if found.looked_at is None else standing.unready & ~found.looked_at
+        unready = int(np.count_nonzero(left_out))
+        found = replace(found, processed=found.processed + unready, not_ready=found.not_ready + unready)
+        nothing_fresh = self._is_stale(freshness) or (standing.stale.any() and standing.unready.all())
+        return self._result(found, freshness, standing, stale=found.candles == 0 and bool(nothing_fresh))
 
     def _look_at_forming(self, progress: Progress) -> TickResult:
-        freshness = self.freshness()
-        if freshness.as_of is None or self._is_stale(freshness):
-            return self._result(Found(progress=progress), freshness, stale=True)
+        freshness, watched = self.freshness(), self._rows()
+        as_of = _milliseconds(freshness)
+        standing = self._standing(as_of, watched)
+        if not as_of or self._is_stale(freshness):
+            return self._result(Found(progress=progress), freshness, standing, stale=True)
+        evaluation = self._evaluator.evaluate_forming(self._compiled, self._replica.store, as_of)
+        ready = evaluation.ready[watched.rows] & ~standing.unready
+        found = self._newly_forming(evaluation, progress, ready, as_of // self._compiled.interval.milliseconds)
+        return self._result(found, freshness, standing, stale=False)
+
+    def _newly_forming(self, evaluation: Evaluation, progress: Progress, ready: NDArray[np.bool_], index: int) -> Found:
+        """What newly matches at the forming candle. A symbol that is not ready keeps its state."""
         snapshot, watched = self._replica.store, self._rows()
-        evaluation = self._evaluator.evaluate_forming(self._compiled, snapshot)
-        interval = self._compiled.interval
-        index = interval.index_at(freshness.as_of)
-        frame = snapshot.frame(interval)
-        ready = evaluation.ready[watched.rows] & (
-            frame.closed_through[watched.rows] >= index - 1 - self._request.limits.stale_after_candles
-        )
         matched = evaluation.matched[watched.rows] & ready
         before = np.isin(watched.names, progress.matching)
-        now = np.where(ready, matched, before)  # a symbol that is not ready keeps its state
+        now = np.where(ready, matched, before)
         volume = evaluation.quote_volume_24h[watched.rows]
         new = sorted(np.flatnonzero(matched & ~before).tolist(), key=lambda k: (-float(np.nan_to_num(volume[k])), watched.names[k]))
         initial = progress.baseline is None
@@ -161,14 +172,14 @@ class ReplicaScreen:
                 evaluation,
                 index=index,
                 price=float(snapshot.tickers.columns["last"][watched.rows[position]]),
-                milliseconds=interval.milliseconds,
+                milliseconds=self._compiled.interval.milliseconds,
                 initial=initial,
                 late=False,
-                age=freshness.age,
+                age=self._replica.age(),
             )
             for position in kept
         )
-        found = Found(
+        return Found(
             progress=Progress(
                 matching=tuple(name for name, holds in zip(watched.names, now, strict=True) if holds),
                 baseline=index if initial else progress.baseline,
@@ -182,10 +193,20 @@ class ReplicaScreen:
             not_ready=int((~ready).sum()),
             conditions=evaluation.condition_counts(),
         )
-        return self._result(found, freshness, stale=False)
 
-    def _result(self, found: Found, freshness: Freshness, *, stale: bool) -> TickResult:
+    def _standing(self, as_of: int, watched: Watched) -> Standing:
+        """Of the symbols watched, in their order."""
+        limits, store = self._request.limits, self._replica.store
+        standing = self._standings.at(as_of, self._compiled.required, limits)
+        stale = standing.stale
+        if self._request.settings.filter.trigger is Trigger.TICK:
+            for interval in self._compiled.required:
+                stale = stale | (forming_is_old(store, interval, as_of, limits) & ~standing.missing)
+        return Standing(stale=stale[watched.rows], missing=standing.missing[watched.rows])
+
+    def _result(self, found: Found, freshness: Freshness, standing: Standing, *, stale: bool) -> TickResult:
         interval = self._compiled.interval
+        behind = np.flatnonzero(standing.stale)
         return TickResult(
             evaluated=found.candles > 0,
             outcome=Outcome.STALE if stale else Outcome.EVALUATED,
@@ -198,6 +219,8 @@ class ReplicaScreen:
             newest_candle=None if found.newest is None else interval.open_time(found.newest),
             symbols_processed=found.processed,
             symbols_not_ready=found.not_ready,
+            symbols_stale=len(behind),
+            stale_symbols=tuple(self._rows().names[position] for position in behind[:STALE_NAMED].tolist()),
             conditions=found.conditions or {},
         )
 
@@ -224,3 +247,7 @@ class ReplicaScreen:
             late_after=self._request.limits.stale_after,
         )
         return self._watched
+
+
+def _milliseconds(freshness: Freshness) -> int:
+    return epoch_milliseconds(freshness.as_of) if freshness.as_of else 0

@@ -81,6 +81,12 @@ class TraderState:
     open_monitors: tuple[UUID, ...] = ()
     recorded_status: tuple[str, str] = ("", "")
     """Status and reason as last written to the database."""
+    symbols_stale: int = 0
+    """Symbols that trade and whose candles are further behind than the tier allows."""
+    stale_symbols: tuple[str, ...] = ()
+    """The first few of them."""
+    stale_since: datetime | None = None
+    """The first tick since which there have always been some, as far as the windows told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +122,9 @@ class TraderReport:
     recent_signals: tuple[str, ...]
     events: tuple[str, ...]
     open_monitors: int
+    symbols_stale: int = 0
+    stale_symbols: tuple[str, ...] = ()
+    stale_since: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

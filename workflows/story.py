@@ -42,6 +42,9 @@ def _facts(state: TraderState) -> list[str]:
     if state.market:
         fresh = f"as of {_moment(state.as_of)}, {state.data_age.total_seconds():.1f} s old at that tick"
         facts.append(f"**Market** {state.market} {fresh} · {state.symbols} symbols, {state.not_ready} not ready")
+    if state.symbols_stale:
+        more = f" and {hidden} more" if (hidden := state.symbols_stale - len(state.stale_symbols)) > 0 else ""
+        facts.append(f"**Stale ({state.symbols_stale})** {', '.join(state.stale_symbols)}{more}, since {_moment(state.stale_since)}")
     facts.append(f"**Matching ({len(matching)})** {_some(matching)}")
     if state.conditions:
         facts.append("**Conditions** " + " · ".join(f"{label}: {count}" for label, count in state.conditions.items()))

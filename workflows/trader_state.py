@@ -38,6 +38,9 @@ def absorbed(state: TraderState, result: WindowResult) -> TraderState:
         market=result.market,
         symbols=counts.symbols or state.symbols,
         not_ready=counts.not_ready if counts.symbols else state.not_ready,
+        symbols_stale=result.symbols_stale,
+        stale_symbols=result.stale_symbols,
+        stale_since=(state.stale_since or result.last_tick) if result.symbols_stale else None,
     )
 
 
@@ -117,6 +120,9 @@ def report_of(config: TraderConfig, state: TraderState) -> TraderReport:
         recent_signals=state.recent_signals,
         events=state.events,
         open_monitors=len(state.open_monitors),
+        symbols_stale=state.symbols_stale,
+        stale_symbols=state.stale_symbols,
+        stale_since=state.stale_since,
     )
 
 
