@@ -13,6 +13,8 @@ from domain.market import Interval, Market
 
 PROTOCOL = 2
 PATH = "/market"
+HEARTBEATS_PATH = "/heartbeats"
+"""Here a client gets a hello without symbols and then nothing but heartbeats: enough to choose between feeders."""
 _LENGTH_BYTES = 4
 ROW_BEGIN = np.dtype([("interval", "u1"), ("row", "<u2"), ("begin", "<i8")])
 """The index where a row's unbroken history begins; -1 while it is unknown."""

@@ -28,7 +28,8 @@ class Settlement:
     def arrived(self, newest: int, *, missing: int) -> None:
         """Closed candles arrived: `newest` is the newest index, `missing` how many symbols had its predecessor but lack it."""
         if newest != self._newest:
-            self._newest, self._is_new_candle = newest, True
+            # An older one than before comes with another feeder's snapshot, whole: nothing of it is on its way.
+            self._newest, self._is_new_candle = newest, newest > self._newest
         if self._is_new_candle and not missing:
             self._wake()
         elif self._timer is None:

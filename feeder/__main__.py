@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,6 +28,8 @@ def main(
     host: Annotated[str, typer.Option(envvar="FEEDER_HOST", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="FEEDER_PORT", help="Port to listen on.")] = 9800,
     client_queue_bytes: Annotated[int, typer.Option(envvar="FEEDER_CLIENT_QUEUE_BYTES", help="A client that lags more is cut.")] = 2**26,
+    tls_certificate: Annotated[Path | None, typer.Option(envvar="FEEDER_TLS_CERTIFICATE", help="PEM file; then clients use wss.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(envvar="FEEDER_TLS_KEY", help="PEM file with the certificate's key.")] = None,
     metrics_host: Annotated[str, typer.Option(envvar="CLOUDTRADER_METRICS_HOST", help="Address /metrics is served at.")] = "127.0.0.1",
     metrics_port: Annotated[int, typer.Option(envvar="CLOUDTRADER_METRICS_PORT", help="Serve /metrics here; 0 serves none.")] = 0,
     log_level: Annotated[str, typer.Option(envvar="CLOUDTRADER_LOG_LEVEL", help="Least level of log lines.")] = "INFO",
@@ -41,6 +44,8 @@ def main(
         port=port,
         token=token,
         client_queue_bytes=client_queue_bytes,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
     )
     try:
         feeder = Feeder(settings)

@@ -152,6 +152,14 @@ class Broadcast:
         """Tell how fresh the market is."""
         self._publish(Heartbeat(self._store.seq, self._status()))
 
+    def greeting(self) -> bytes:
+        """How a connection begins that gets nothing but heartbeats."""
+        return encode(Hello(self._store.seq, self.epoch, self._market, ()))
+
+    def pulse(self) -> bytes:
+        """A heartbeat for such a connection."""
+        return encode(Heartbeat(self._store.seq, self._status()))
+
     def _listing(self, seq: int) -> Listing:
         return Listing(seq, self._status(), self._store.status, self._store.rank)
 

@@ -15,7 +15,7 @@ from feeder.pages import Pages
 from feeder.pool import ConnectionPool
 from feeder.repair_work import WORKERS, RepairWork
 from feeder.repairs import RepairQueue
-from feeder.server import MarketServer
+from feeder.server import MarketServer, tls_of
 from feeder.settings import FeederSettings
 from feeder.statistics import FeederStatistics
 from feeder.supervision import keep_running
@@ -45,7 +45,8 @@ class Feeder:
         )
         self._universe = Universe(self.store, self.intake, self.broadcast, self._pool, quote_asset=settings.quote_asset)
         self.pages = Pages(settings.market, self.store, self.intake, self.broadcast, self._pool, self._repairs, self.statistics)
-        self._server = MarketServer(self.broadcast, settings.token, {"/healthz": self.pages.health, "/status": self.pages.status})
+        tls = tls_of(settings.tls_certificate, settings.tls_key)
+        self._server = MarketServer(self.broadcast, settings.token, {"/healthz": self.pages.health, "/status": self.pages.status}, tls)
 
     async def run(self) -> None:
         """Listen, receive and hand on."""

@@ -1,6 +1,7 @@
 """How a feeder is configured."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from domain.market import Market
 
@@ -9,7 +10,7 @@ from domain.market import Market
 class FeederSettings:
     """Where the market is, and where the feeder listens. `token` is the secret that clients show.
 
-    A client for which more than `client_queue_bytes` wait is cut.
+    A client for which more than `client_queue_bytes` wait is cut. With a certificate and its key (PEM) it serves with TLS.
     """
 
     rest_url: str
@@ -20,3 +21,5 @@ class FeederSettings:
     port: int
     token: str
     client_queue_bytes: int = 64 * 2**20
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None

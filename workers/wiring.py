@@ -45,10 +45,16 @@ class Wired:
 async def wired(settings: Settings, client: Client, instruments: Instruments) -> AsyncIterator[Wired]:
     """Connect the adapters to the activities; on leaving, close what was opened."""
     async with connect(settings.supabase_url, settings.supabase_secret_key.get_secret_value()) as database:
-        replica = MarketReplica(settings.feeder_url, settings.feeder_token.get_secret_value())
+        replica = MarketReplica(
+            settings.feeder_url,
+            settings.feeder_token.get_secret_value(),
+            ca=settings.feeder_ca,
+            measure_delay=instruments.replica_delay,
+        )
         log = SupabaseExecutionLog(database)
         evaluations = GroupCommit(log)
         instruments.observe_data_age(lambda: replica.age() if replica.as_of else None)
+        instruments.observe_synchronisations(lambda: replica.statistics.synchronisations)
         instruments.observe_execution_rows(lambda: evaluations.waiting)
         screening = ScreeningActivities(ReplicaScreens(replica, Evaluator()), evaluations, _measured(instruments))
         traders = TraderActivities(SupabaseTraders(database), TemporalTraderLauncher(client))

@@ -71,6 +71,19 @@ DATA_AGE = Metric(
     unit="s",
     description="Time since market data last arrived in this process; absent before any did.",
 )
+REPLICA_DELAY = Metric(
+    name="cloudtrader_replica_delay",
+    kind=Kind.HISTOGRAM,
+    unit="s",
+    labels=("kind",),
+    buckets=LATENESS_BUCKETS,
+    description="From the oldest frame of a message reaching the feeder to its candles being here, closed and forming ones apart.",
+)
+REPLICA_SYNCHRONISATIONS = Metric(
+    name="cloudtrader_replica_synchronisations",
+    kind=Kind.COUNTER,
+    description="Snapshots taken over from a feeder: the first, and one for each connection lost or changed.",
+)
 EXECUTION_ROWS_WAITING = Metric(
     name="cloudtrader_execution_rows_waiting", kind=Kind.GAUGE, description="Rows of cloud_execution_logs not committed yet."
 )
@@ -97,6 +110,8 @@ METRICS = (
     ACTIVE_TRADERS,
     ACTIVE_INSTANCES,
     DATA_AGE,
+    REPLICA_DELAY,
+    REPLICA_SYNCHRONISATIONS,
     EXECUTION_ROWS_WAITING,
     FEEDER_FRAMES,
     FEEDER_RECONNECTS,

@@ -25,6 +25,7 @@ class Instruments:
         self._ticks = self._counter(catalogue.TICKS)
         self._errors = self._counter(catalogue.EVALUATION_ERRORS)
         self._signals = self._counter(catalogue.SIGNALS)
+        self._replica_delay = self._histogram(catalogue.REPLICA_DELAY)
 
     def tick(self, lateness: timedelta, outcome: str, duration: timedelta) -> None:
         """One tick ended as `evaluated`, `skipped`, `stale` or `failed`. A lateness below zero counts as none."""
@@ -52,6 +53,14 @@ class Instruments:
             return None if now is None else now.total_seconds()
 
         self._observe(catalogue.DATA_AGE, seconds)
+
+    def replica_delay(self, kind: str, seconds: float) -> None:
+        """A message of `closed` or `forming` candles reached the replica so long after the feeder received the oldest frame in it."""
+        self._replica_delay.record(max(0.0, seconds), {"kind": kind})
+
+    def observe_synchronisations(self, count: Callable[[], int]) -> None:
+        """Show how many snapshots the replica has taken over."""
+        self._observe(catalogue.REPLICA_SYNCHRONISATIONS, count)
 
     def observe_execution_rows(self, waiting: Callable[[], int]) -> None:
         """Show how many execution rows wait for their commit."""

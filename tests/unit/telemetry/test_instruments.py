@@ -90,6 +90,8 @@ def test_a_scrape_shows_exactly_the_catalogue(scraped: Scraped) -> None:
     scraped.instruments.signals("binance", 1)
     scraped.instruments.observe_windows(lambda: 5, lambda: 2)
     scraped.instruments.observe_data_age(timedelta)
+    scraped.instruments.replica_delay("closed", 0.004)
+    scraped.instruments.observe_synchronisations(lambda: 2)
     scraped.instruments.observe_execution_rows(lambda: 4)
     scraped.instruments.observe_feeder(lambda: {"frames": 9, "reconnects": 1, "queue_depth": 3, "clients": 2, "histories_behind": 6})
 

@@ -1,0 +1,101 @@
+"""Which of several feeders a replica follows. Nothing here touches a socket or a clock."""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adapters.feeder_protocol import Status
+
+SILENT_AFTER = 3.0
+"""Seconds without a heartbeat, of which there is one each second, after which a feeder counts as silent."""
+STALLED_AFTER = 5.0
+"""Seconds without data from the exchange after which a feeder is left for one that is fresh."""
+FRESH_WITHIN = 2.0
+"""Data of at most this many seconds is fresh. Less than STALLED_AFTER, so that a stall of the whole market moves nobody."""
+TRAILS_BY = 4.0
+"""Seconds after which what another feeder knew then must be known."""
+FEW_BEHIND = 10
+"""Histories that a feeder may lack beyond twice what another lacks."""
+PERSISTS = 3.0
+"""Seconds for which histories must be behind to count: each candle that closes leaves some behind for a moment."""
+AT_LEAST_FOLLOWED = 10.0
+"""Seconds for which a feeder is followed before anything but its silence ends that: a change costs a snapshot."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What is known of one feeder now."""
+
+    is_silent: bool
+    age: float
+    """Seconds since the exchange last sent it anything."""
+    as_of: int
+    """The exchange's newest time it knows, epoch milliseconds."""
+    as_of_before: int
+    """The same TRAILS_BY seconds ago; 0 where that is not known."""
+    behind: int
+    """Histories it has lacked candles of during all of the last PERSISTS seconds."""
+
+    def trails(self, other: "Standing") -> bool:
+        """Whether it still does not know what the other knew seconds ago."""
+        return self.as_of < other.as_of_before
+
+
+UNHEARD = Standing(is_silent=True, age=math.inf, as_of=0, as_of_before=0, behind=0)
+
+
+class Heartbeats:
+    """What one feeder said of itself during the last seconds; moments are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._heard: deque[tuple[float, Status]] = deque()
+
+    def note(self, status: Status, now: float) -> None:
+        """A heartbeat came."""
+        self._heard.append((now, status))
+        while len(self._heard) > 1 and self._heard[1][0] <= now - TRAILS_BY:
+            self._heard.popleft()
+
+    def standing(self, now: float) -> Standing:
+        """How the feeder stands now."""
+        if not self._heard:
+            return UNHEARD
+        heard_at, newest = self._heard[-1]
+        return Standing(
+            is_silent=now - heard_at > SILENT_AFTER,
+            age=newest.age / 1000,
+            as_of=newest.as_of,
+            as_of_before=max((status.as_of for moment, status in self._heard if moment <= now - TRAILS_BY), default=0),
+            behind=min(status.behind for moment, status in self._heard if moment >= heard_at - PERSISTS),
+        )
+
+
+def choose(standings: Sequence[Standing], current: int, *, followed_for: float) -> int:
+    """The feeder to follow when `current` has been followed for so many seconds: `current`, unless another is clearly better."""
+    found = standings[current]
+    if not found.is_silent and followed_for < AT_LEAST_FOLLOWED:
+        return current
+    better = [position for position, other in enumerate(standings) if _is_better(other, found)]
+    return min(better, key=lambda position: _rank(standings[position]), default=current)
+
+
+def choose_instead(standings: Sequence[Standing], lost: int | None) -> int | None:
+    """The feeder to follow now that the connection to `lost` is gone; `None` while no other is heard."""
+    heard = [position for position, standing in enumerate(standings) if position != lost and not standing.is_silent]
+    return min(heard, key=lambda position: _rank(standings[position]), default=None)
+
+
+def _is_better(other: Standing, found: Standing) -> bool:
+    """Whether `other` is better by so much that it is worth leaving `found`."""
+    if other.is_silent or found.is_silent:
+        return not other.is_silent
+    if other.age > FRESH_WITHIN or other.trails(found):
+        return False
+    if found.age > STALLED_AFTER or found.trails(other):
+        return True
+    return found.behind > 2 * other.behind + FEW_BEHIND
+
+
+def _rank(standing: Standing) -> tuple[bool, int, int]:
+    return standing.age > STALLED_AFTER, standing.behind, -standing.as_of
