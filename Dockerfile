@@ -10,6 +10,8 @@ LABEL org.opencontainers.image.title="cloudtrader" \
       org.opencontainers.image.description="Crypto traders that keep running when the browser tab is closed" \
       org.opencontainers.image.documentation="docs/containers.md"
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin cloudtrader
+# A volume mounted there takes over the owner.
+RUN install -d -o 10001 -g 10001 /var/lib/cloudtrader
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY domain domain

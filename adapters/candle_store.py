@@ -132,6 +132,24 @@ class IntervalCandles:
         self._extend_runs(rows)
         self.version += 1
 
+    def contradicts(self, row: int, told: Records) -> bool:
+        """Whether the exchange tells another past: of these candles two or more are of the row's history, and none is as it is there.
+
+        A single one that differs is a correction.
+        """
+        known = told[(told["index"] >= self.closed_from[row]) & (told["index"] <= self.closed_through[row])]
+        here = self.values[:, row, known["index"] - self.first_index]
+        same = (here == np.stack([known[name] for name in VALUES])).all(axis=0)
+        return len(known) > 1 and not same.any()
+
+    def forget(self, rows: Indices) -> None:
+        """Drop all candles of these rows."""
+        self.values[:, rows] = np.nan
+        self.event_time[rows] = 0
+        self.flags[rows] = 0
+        self.as_of[rows] = 0
+        self.set_begin(rows, np.full(len(rows), -1))
+
     def block(self, rows: slice) -> CandleBlock:
         """A copy of these rows."""
         used = np.flatnonzero(self.event_time[rows].any(axis=0))
@@ -151,9 +169,7 @@ class IntervalCandles:
         self._move_window(block.first_index)
         start = block.start_index - self.first_index
         window = slice(start, start + block.flags.shape[1])
-        self.values[:, rows] = np.nan
-        self.event_time[rows] = 0
-        self.flags[rows] = 0
+        self.forget(rows)
         self.values[:, rows, window] = block.values
         self.event_time[rows, window] = block.event_time
         self.flags[rows, window] = block.flags
@@ -263,6 +279,12 @@ class CandleStore:
         is_same = np.array_equal(status, self.status) and np.array_equal(rank, self.rank)
         self.status, self.rank = status, rank
         return not is_same
+
+    def take_over(self, other: "CandleStore") -> None:
+        """Hold what the other held, which must not be used any more."""
+        self.symbols, self.rows = other.symbols, other.rows
+        self.status, self.rank = other.status, other.rank
+        self.tickers, self.frames = other.tickers, other.frames
 
     def apply(self, records: Records) -> None:
         """Merge candles of any intervals."""

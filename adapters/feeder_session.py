@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adapters.candle_store import LAST_RANK, STATUS_CODES, CandleStore, IntervalCandles, Records, by_interval
 from adapters.feeder_protocol import (
@@ -103,7 +104,7 @@ class FeederSession:
             if frame is None:
                 continue  # its snapshot is still to come and will include this
             if part.dtype == ROW_BEGIN:
-                frame.set_begin(part["row"].astype(np.int64), part["begin"])
+                _set_begin(frame, part["row"].astype(np.int64), part["begin"])
             else:
                 frame.apply(part)
 
@@ -122,6 +123,12 @@ class FeederSession:
         if chunk.last:
             frame.version += self._store.frames[chunk.interval].version
             self._store.frames[chunk.interval] = frame
+
+
+def _set_begin(frame: IntervalCandles, rows: NDArray[np.int64], begin: NDArray[np.int64]) -> None:
+    is_known = begin >= 0
+    frame.forget(rows[~is_known])
+    frame.set_begin(rows[is_known], begin[is_known])
 
 
 def _arrival(frame: IntervalCandles) -> Arrival:

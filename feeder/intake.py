@@ -1,18 +1,30 @@
 """What arrives from the exchange, merged into the store and gathered for the clients. Nothing here touches a socket."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from adapters.binance.market_frames import Acknowledgement, KlineEvent, Shutdown, TickerEvent, WireError, parse_frame
-from adapters.candle_store import CANDLE, CLOSED, FROM_REST, INTERVAL_CODES, CandleStore, Records
+from adapters.candle_store import CANDLE, CLOSED, FROM_REST, INTERVAL_CODES, VALUES, CandleStore, Records
 from adapters.tickers import TICKER
 from domain.market import Interval
+from feeder.liveness import StreamLiveness
 from feeder.statistics import FeederStatistics
 
+_TRADES = VALUES.index("trades")
 SETTLING_MILLISECONDS = 2_000
 """A candle from REST is trusted this long after its close (market time): the exchange's database lags its streams."""
+
+
+logger = logging.getLogger(__name__)
+
+
+def final_candles(records: Records, interval: Interval, asked_at: int) -> Records:
+    """Those of the candles from REST that were closed for good when the exchange's clock showed `asked_at`, epoch milliseconds."""
+    final: Records = records[records["index"] < (asked_at - SETTLING_MILLISECONDS) // interval.milliseconds]
+    return final
 
 
 class Intake:
@@ -20,6 +32,7 @@ class Intake:
 
     def __init__(self, store: CandleStore, statistics: FeederStatistics, clock: Callable[[], float] = time.monotonic) -> None:
         self.as_of = 0
+        self.liveness = StreamLiveness(clock)
         self._store = store
         self._statistics = statistics
         self._clock = clock
@@ -33,6 +46,11 @@ class Intake:
     def age(self) -> float:
         """Seconds since the streams last brought anything."""
         return self._clock() - self._heard_at
+
+    def restore(self, as_of: int, age: float) -> None:
+        """Go on from a saved market of which the streams last brought something `age` seconds ago."""
+        self.note_time(as_of)
+        self._heard_at = self._clock() - age
 
     def note_time(self, server_time: int) -> None:
         """Take note of the exchange's clock, epoch milliseconds."""
@@ -94,15 +112,24 @@ class Intake:
         return records
 
     def fill(self, row: int, interval: Interval, records: Records, asked_at: int) -> tuple[Records, bool]:
-        """Merge what REST told of a row when `as_of` was `asked_at`; the candles taken over, and whether the row's begin moved."""
+        """Merge what REST told of a row when `as_of` was `asked_at`; the candles taken over, and whether the row's begin moved.
+
+        Where the exchange tells another past than is known, that is dropped, and the row waits for its whole history again.
+        """
         if not len(records):
             return records, False
         records["row"] = row
         records["flags"] |= FROM_REST
-        closed_before = (asked_at - SETTLING_MILLISECONDS) // interval.milliseconds
-        final = records[records["index"] < closed_before]
+        final = final_candles(records, interval, asked_at)
         first = int(records["index"][0])
         frame = self._store.frame(interval)
+        if frame.contradicts(row, final):
+            logger.warning(
+                "The exchange tells another past of %s than we know: its %s candles are dropped", self._store.symbols[row], interval
+            )
+            frame.forget(np.array([row]))
+            return final[:0], True
+        self.liveness.repaired(row, interval, final, asked_at)
         if len(final):
             frame.apply(final)
         moved = frame.confirm(row, first, int(final["index"][-1]) if len(final) else first - 1)
@@ -115,7 +142,9 @@ class Intake:
         if row is None:
             self._statistics.ignored_frames += 1
             return
-        record = (row, INTERVAL_CODES[interval], CLOSED if closed else 0, index, event_time, *values)
+        code = INTERVAL_CODES[interval]
+        self.liveness.heard(row, code, self._heard_at, event_time, traded=not closed and values[_TRADES] > 0)
+        record = (row, code, CLOSED if closed else 0, index, event_time, *values)
         if not closed:
             if not self._forming:
                 self._oldest_forming_at = time.time()

@@ -152,6 +152,7 @@ class Stack:
             environment={
                 "FEEDER_TOKEN": self._feeder_token,
                 "FEEDER_MARKET": str(self.market.market),
+                "FEEDER_SNAPSHOT": str(self.state / "market-snapshot"),
                 "CLOUDTRADER_METRICS_PORT": str(self.ports["feeder-metrics"]),
             },
             health=HttpHealth(url=f"{self._url('feeder')}/healthz"),
