@@ -14,12 +14,27 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 HEALTHY_AFTER = 30.0
-"""Seconds a task must have run for its next failure to count as the first."""
+"""Seconds something must have gone well for its next failure to count as the first."""
+
+
+class Backoff:
+    """How long to wait before something is tried again: a random time up to a limit that begins at one second and doubles up to sixty."""
+
+    def __init__(self, draw: Callable[[float, float], float] = random.uniform) -> None:
+        self._draw = draw
+        self._failures = 0
+
+    def pause(self, went_well_for: float) -> float:
+        """Seconds to wait after a failure that followed so many seconds without trouble."""
+        self._failures = 0 if went_well_for > HEALTHY_AFTER else self._failures
+        limit = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures, 10))
+        self._failures += 1
+        return self._draw(0, limit)
 
 
 async def keep_running(name: str, work: Callable[[], Awaitable[object]], statistics: FeederStatistics) -> NoReturn:
-    """Run `work` again whenever it ends, after a random pause that doubles up to a minute."""
-    failures = 0
+    """Run `work` again whenever it ends, after a random pause that grows up to a minute."""
+    backoff = Backoff()
     while True:
         started = time.monotonic()
         try:
@@ -32,8 +47,7 @@ async def keep_running(name: str, work: Callable[[], Awaitable[object]], statist
             logger.exception("%s failed", name)
         _raise_if_cancelled()
         statistics.task_restarts += 1
-        failures = 1 if time.monotonic() - started > HEALTHY_AFTER else failures + 1
-        await asyncio.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10))))
+        await asyncio.sleep(backoff.pause(time.monotonic() - started))
 
 
 def _raise_if_cancelled() -> None:

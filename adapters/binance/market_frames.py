@@ -33,10 +33,11 @@ class TickerEvent(NamedTuple):
 
 
 class Acknowledgement(NamedTuple):
-    """The reply to a control frame; `error` is empty when it was accepted."""
+    """The reply to a control frame; `error` is empty when it was accepted. `streams` is what LIST_SUBSCRIPTIONS asked for."""
 
     id: int
     error: str
+    streams: tuple[str, ...] = ()
 
 
 class Shutdown(NamedTuple):
@@ -69,7 +70,7 @@ def _parse_event(data: dict[str, Any]) -> MarketFrame:
         case None if "id" in data:
             # The documentation shows flat errors, the server is reported to nest them.
             error = data.get("error") or ({"code": data["code"], "msg": data.get("msg")} if "code" in data else None)
-            return Acknowledgement(int(data["id"]), str(error) if error else "")
+            return Acknowledgement(int(data["id"]), str(error) if error else "", tuple(data.get("result") or ()))
     return None
 
 
