@@ -186,9 +186,19 @@ class MarketReplica:
         self._failures += 1
         delay = retry_delay(self._failures, LONGEST_RETRY, error)
         logger.info("Next try to reach a feeder in %.1f s", delay)
-        await asyncio.sleep(delay)
-        other = choose_instead(self._standings(), lost=position)
-        return (position + 1) % len(self._links) if other is None else other
+        return await self._first_heard(position, delay)
+
+    async def _first_heard(self, lost: int, within: float) -> int:
+        """Wait so long, or until a feeder is heard that was silent; the one to try now."""
+        deadline = time.monotonic() + within
+        silent = {position for position, standing in enumerate(self._standings()) if standing.is_silent}
+        while (left := deadline - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, JUDGED_EVERY))
+            for position, standing in enumerate(self._standings()):
+                if position in silent and not standing.is_silent:
+                    return position
+        other = choose_instead(self._standings(), lost)
+        return (lost + 1) % len(self._links) if other is None else other
 
     async def _follow(self, address: FeederAddress) -> NoReturn:
         self._is_synchronised, self._heard = False, None
@@ -205,9 +215,7 @@ class MarketReplica:
         if not isinstance(hello, Hello):
             raise ProtocolError("The feeder did not begin with a hello")
         if self._is_foreign(hello.market):
-            raise ProtocolError(
-                f"It serves the market {hello.market}, what is here is of {self.market}: a replica needs feeders of one market"
-            )
+            raise ProtocolError(f"It serves market {hello.market}, what is here is of {self.market}: name feeders of one market")
         self.market = hello.market
 
     async def _receive(self, session: FeederSession, raw: bytes) -> None:

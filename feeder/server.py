@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -102,7 +102,9 @@ class MarketServer:
             await connection.send(self._broadcast.greeting())
             while True:
                 await connection.send(self._broadcast.pulse())
-                await asyncio.sleep(LIGHT_HEARTBEAT_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LIGHT_HEARTBEAT_SECONDS):
+                        await connection.wait_closed()
         except ConnectionClosed:
             return
 

@@ -59,3 +59,22 @@ async def test_who_looks_away_between_two_waits_misses_nothing():
     seen = settlement.number
     settlement.arrived(7, missing=0)
     assert await asyncio.wait_for(settlement.settled(seen), 0.01) == 1
+
+
+async def test_after_another_feeders_older_snapshot_candles_settle_one_by_one_again():
+    settlement = Settlement()
+    settlement.arrived(8, missing=0)
+    settlement.arrived(6, missing=2)
+    assert settlement.settling is None, "nothing of a snapshot is on its way"
+    settlement.arrived(7, missing=2)
+    assert settlement.settling == 7
+    woken = settlement.number
+    settlement.arrived(7, missing=0)
+    assert (woken + 1, None) == (settlement.number, settlement.settling)
+
+
+async def test_an_older_snapshot_wakes_those_who_wait_within_the_time_of_late_candles():
+    settlement = Settlement()
+    settlement.arrived(8, missing=0)
+    settlement.arrived(6, missing=2)
+    assert await asyncio.wait_for(settlement.settled(1), 1) == 2

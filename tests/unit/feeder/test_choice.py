@@ -1,0 +1,116 @@
+"""A replica stays with its feeder unless another is clearly better, and two feeders never pass it to and fro."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.feeder_choice import AT_LEAST_FOLLOWED, FEW_BEHIND, SILENT_AFTER, STALLED_AFTER, TRAILS_BY, Heartbeats, choose, choose_instead
+from adapters.feeder_protocol import Status
+
+LONG = AT_LEAST_FOLLOWED + 1
+MARKET_BEGAN = 1_767_225_600_000
+SPEED = 60
+
+
+def beat(second, *, age=0.1, behind=0, lag=0.0):
+    """The heartbeat of a feeder whose view of the market is so many seconds late."""
+    return float(second), Status(as_of=MARKET_BEGAN + int(1000 * SPEED * (second - lag)), age=1000 * age, behind=behind)
+
+
+def feeder(*beats):
+    heartbeats = Heartbeats()
+    for moment, status in beats:
+        heartbeats.note(status, moment)
+    return heartbeats
+
+
+def steady(until=20, **state):
+    return feeder(*(beat(second, **state) for second in range(until + 1)))
+
+
+def standings(*feeders, now=20.5):
+    return [one.standing(now) for one in feeders]
+
+
+@pytest.mark.parametrize("current", [0, 1])
+@pytest.mark.parametrize(
+    "slightly_worse",
+    [{}, {"age": STALLED_AFTER - 0.1}, {"behind": FEW_BEHIND}, {"lag": TRAILS_BY - 1}],
+    ids=["equal", "a little older", "a few behind", "a little late"],
+)
+def test_a_small_difference_moves_nobody(current, slightly_worse):
+    pair = [steady(), steady()]
+    pair[current] = steady(**slightly_worse)
+    assert current == choose(standings(*pair), current, followed_for=LONG)
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [{"until": 16}, {"age": STALLED_AFTER + 1}, {"behind": 200}, {"lag": TRAILS_BY + 2}],
+    ids=["silent", "stalled", "far behind", "late"],
+)
+def test_a_feeder_in_trouble_is_left_for_one_that_is_fine_and_not_the_other_way_round(worse):
+    troubled, fine = steady(**worse), steady()
+    assert 1 == choose(standings(troubled, fine), 0, followed_for=LONG)
+    assert 1 == choose(standings(troubled, fine), 1, followed_for=LONG)
+    assert 0 == choose(standings(troubled, steady(**worse)), 0, followed_for=LONG), "the other is no better"
+
+
+def test_what_was_chosen_a_moment_ago_is_left_only_when_it_falls_silent():
+    pair = standings(steady(age=60, behind=2_000), steady())
+    silent = standings(steady(until=16), steady())
+    assert (0, 1) == (choose(pair, 0, followed_for=1), choose(silent, 0, followed_for=1))
+
+
+def test_a_feeder_counts_as_silent_only_after_several_heartbeats_are_missing():
+    assert not steady().standing(20 + SILENT_AFTER - 0.1).is_silent
+    assert steady().standing(20 + SILENT_AFTER + 0.1).is_silent
+
+
+def test_histories_that_are_behind_for_a_moment_after_each_close_do_not_count():
+    flickering = feeder(*(beat(second, behind=400 * (second % 3 != 0)) for second in range(21)))
+    assert 0 == choose(standings(flickering, steady()), 0, followed_for=LONG)
+
+
+def test_a_feeder_that_was_never_heard_is_not_chosen():
+    assert 0 == choose(standings(steady(age=60), Heartbeats()), 0, followed_for=LONG)
+    assert choose_instead(standings(steady(), Heartbeats()), 0) is None
+
+
+def test_of_three_the_best_is_chosen():
+    assert 2 == choose(standings(steady(age=60), steady(behind=300), steady()), 0, followed_for=LONG)
+    assert 2 == choose_instead(standings(steady(), steady(age=60), steady(behind=300)), 0)
+
+
+def test_after_a_loss_a_poor_feeder_is_better_than_none():
+    assert 1 == choose_instead(standings(steady(), steady(age=60, behind=2_000)), 0)
+
+
+def test_at_the_start_the_first_named_is_taken_when_both_are_fine():
+    assert 0 == choose_instead(standings(steady(), steady()), None)
+
+
+trouble = st.fixed_dictionaries({"age": st.floats(0, 60), "behind": st.integers(0, 2_000), "lag": st.floats(0, 60)})
+
+
+@settings(deadline=None)
+@given(trouble, trouble)
+def test_whatever_two_feeders_are_like_at_most_one_change_follows(first, second):
+    pair = standings(steady(**first), steady(**second))
+    path = [0]
+    for _ in range(3):
+        path.append(choose(pair, path[-1], followed_for=LONG))
+    assert path[1] == path[2] == path[3]
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0.0, 0.99), min_size=2, max_size=2), st.integers(1, 120))
+def test_a_stall_of_the_whole_market_moves_nobody_whenever_heartbeats_come(phases, seconds):
+    """Both stop hearing the exchange at second 20; their heartbeats come at moments of their own."""
+    pair = [Heartbeats(), Heartbeats()]
+    for second in range(20 + seconds):
+        for phase, one in zip(phases, pair, strict=True):
+            moment, stall = second + phase, max(0.0, second + phase - 20)
+            one.note(Status(as_of=MARKET_BEGAN + int(1000 * SPEED * (moment - stall)), age=1000 * stall + 100, behind=0), moment)
+    found = [one.standing(20 + seconds) for one in pair]
+    assert [0, 1] == [choose(found, current, followed_for=LONG) for current in (0, 1)]
