@@ -19,6 +19,8 @@ class MarketClock:
         self._end = end
         self._held = held
         self._changed = asyncio.Event()
+        self.skew = 0
+        """Milliseconds that the time is off where it is shown."""
 
     @property
     def speed(self) -> float:
@@ -39,6 +41,10 @@ class MarketClock:
         """Market time in epoch milliseconds."""
         moment = int(self._base if self._held else self._base + (self._monotonic() - self._since) * 1000 * self._speed)
         return moment if self._end is None else min(moment, self._end)
+
+    def shown(self) -> int:
+        """Market time as clients are told it."""
+        return self.now() + self.skew
 
     def start(self) -> None:
         """Let the clock run. Repeating it changes nothing."""

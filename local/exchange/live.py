@@ -10,7 +10,7 @@ from domain.market import Interval
 from local.exchange.candles import Candles, Integers, merge
 from local.exchange.clock import MarketClock
 from local.exchange.day import LastDay
-from local.exchange.hub import Hub
+from local.exchange.hub import MINI_TICKER, Hub, kline
 from local.exchange.market import SimulatedMarket, every_row, formed, forming, open_part
 from local.exchange.wire import Scales, kline_payloads, mini_ticker_payloads
 
@@ -42,6 +42,9 @@ class LiveMarket:
     """
 
     def __init__(self, market: SimulatedMarket, clock: MarketClock, hub: Hub, scales: Scales) -> None:
+        self.intervals = market.intervals
+        self.steady = False
+        """Whether forming klines are sent by `send_forming` alone, not as the market moves."""
         self._market, self._clock, self._hub, self._scales = market, clock, hub, scales
         self._symbols = [listing.symbol for listing in market.listings]
         self._rows = every_row(market)
@@ -70,11 +73,12 @@ class LiveMarket:
 
     def last_day(self) -> Candles:
         """Every row's candle of the last 24 hours, as of now."""
-        if self._ended:
-            return self._day.candle(None)
-        base = self._base_candle()
-        seconds = self._seconds if self._seconds is not None else forming(self._market, self._rows, self._index, base)
-        return self._day.candle(formed(base, seconds, (self._clock.now() - self._index * self._width) // 1000))
+        return self._day.candle(None if self._ended else self._formed_now())
+
+    def send_forming(self, interval: Interval, rows: Integers) -> None:
+        """Send the open candles of these rows as they are now, changed or not; nothing while closed ones are due or after the end."""
+        if len(rows) and not self._ended and not self.lag:
+            self._send_klines(interval, rows, merge(self._open[interval].part, self._formed_now()), closed=False)
 
     async def _form(self, seconds: Candles) -> None:
         count = seconds.shape[1]
@@ -88,9 +92,9 @@ class LiveMarket:
     async def _send_forming(self, candle: Candles) -> None:
         now = time.monotonic()
         for interval, opened in self._open.items():
-            if now - opened.sent_at >= self._kline_gap(interval):
+            if not self.steady and now - opened.sent_at >= self._kline_gap(interval):
                 whole = merge(opened.part, candle)
-                rows = self._hub.kline_rows(interval)
+                rows = self._hub.rows(kline(interval))
                 self._send_klines(interval, rows[whole.trades[rows] != opened.sent_trades[rows]], whole, closed=False)
                 opened.sent_at, opened.sent_trades = now, whole.trades
                 await asyncio.sleep(0)
@@ -101,7 +105,7 @@ class LiveMarket:
         for interval, opened in self._open.items():
             opened.part = merge(opened.part, base)
             if (self._index + 1) * self._width % interval.milliseconds == 0:
-                rows = self._hub.kline_rows(interval)
+                rows = self._hub.rows(kline(interval))
                 self._send_klines(interval, rows[opened.part.close[rows] > 0], opened.part, closed=True)
                 self._open[interval] = self._opened(None, opened.sent_at)
         self._day.append(base)
@@ -112,12 +116,13 @@ class LiveMarket:
     def _send_klines(self, interval: Interval, rows: Integers, candles: Candles, *, closed: bool) -> None:
         if len(rows):
             index, at = self._index * self._width // interval.milliseconds, max(self._clock.now(), self._index * self._width)
+            at += self._clock.skew
             symbols = [self._symbols[row] for row in rows]
             payloads = kline_payloads(self._scales, symbols, rows, interval, index, candles.rows(rows), closed=closed, at=at)
-            self._hub.publish_klines(interval, rows, payloads)
+            self._hub.publish(kline(interval), rows, payloads, closed=closed)
 
     def _send_tickers(self, now: float, candle: Candles) -> None:
-        single, everything = self._hub.ticker_rows(), self._hub.wants_all_tickers()
+        single, everything = self._hub.rows(MINI_TICKER), self._hub.wants_all_tickers()
         if not everything and not len(single):
             return
         day, last_trades = self._day.candle(candle), candle.first_trade + candle.trades
@@ -126,11 +131,16 @@ class LiveMarket:
         if everything and changed.any():
             self._hub.publish_all_tickers(self._ticker_payloads(self._rows[changed], day))
         if len(rows := single[changed[single]]):
-            self._hub.publish_tickers(rows, self._ticker_payloads(rows, day))
+            self._hub.publish(MINI_TICKER, rows, self._ticker_payloads(rows, day))
 
     def _ticker_payloads(self, rows: Integers, day: Candles) -> list[str]:
         symbols = [self._symbols[row] for row in rows]
-        return mini_ticker_payloads(self._scales, symbols, rows, day.rows(rows), at=self._clock.now())
+        return mini_ticker_payloads(self._scales, symbols, rows, day.rows(rows), at=self._clock.shown())
+
+    def _formed_now(self) -> Candles:
+        base = self._base_candle()
+        seconds = self._seconds if self._seconds is not None else forming(self._market, self._rows, self._index, base)
+        return formed(base, seconds, (self._clock.now() - self._index * self._width) // 1000)
 
     @property
     def _ended(self) -> bool:

@@ -4,7 +4,7 @@ import math
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -38,24 +38,30 @@ class _Weights:
 
     minute: int = 0
     used: dict[str, int] = field(default_factory=dict)
+    most: int = 0
 
     def charge(self, peer: str, weight: int, now: float) -> int:
         if self.minute != (minute := int(now // 60)):
             self.minute, self.used = minute, {}
         self.used[peer] = self.used.get(peer, 0) + weight
+        self.most = max(self.most, self.used[peer])
         return self.used[peer]
 
 
 class Rest:
     """Answers requests below /api/v3."""
 
-    def __init__(self, market: SimulatedMarket, clock: MarketClock, live: LiveMarket, scales: Scales) -> None:
+    def __init__(
+        self, market: SimulatedMarket, clock: MarketClock, live: LiveMarket, scales: Scales, refusal: Callable[[], Response | None]
+    ) -> None:
+        """`refusal` is asked for what is replied instead, if anything is."""
+        self._refusal = refusal
         self._market, self._clock, self._live, self._scales = market, clock, live, scales
         self._row_of = {listing.symbol: row for row, listing in enumerate(market.listings)}
         self._weights = _Weights()
         self._calls: dict[str, tuple[Callable[[dict[str, str]], int], Callable[[dict[str, str]], bytes]]] = {
             "/api/v3/ping": (lambda _: 1, lambda _: b"{}"),
-            "/api/v3/time": (lambda _: 1, lambda _: orjson.dumps({"serverTime": clock.now()})),
+            "/api/v3/time": (lambda _: 1, lambda _: orjson.dumps({"serverTime": clock.shown()})),
             "/api/v3/exchangeInfo": (lambda _: 20, self._exchange_info),
             "/api/v3/klines": (lambda _: 2, self._klines),
             "/api/v3/ticker/24hr": (_ticker_weight, self._tickers),
@@ -66,6 +72,11 @@ class Rest:
         """Request weight a client may use per minute of the wall clock: Binance's, times the speed of the market."""
         return round(_WEIGHT_LIMIT * max(1.0, self._clock.speed))
 
+    @property
+    def most_weight(self) -> int:
+        """The most request weight that a client has used within a minute."""
+        return self._weights.most
+
     def answer(self, request: Request) -> Response:
         """The reply to one request; an error is a reply too."""
         if request.path not in self._calls or request.method != "GET":
@@ -74,6 +85,8 @@ class Rest:
         now = time.time()
         used = self._weights.charge(request.peer, weigh(request.query), now)
         headers = {"X-MBX-USED-WEIGHT": str(used), "X-MBX-USED-WEIGHT-1M": str(used)}
+        if refusal := self._refusal():
+            return replace(refusal, headers=headers | refusal.headers)
         if used > self.weight_limit:
             return self._too_much(headers | {"Retry-After": str(math.ceil(60 - now % 60))})
         try:
@@ -95,7 +108,7 @@ class Rest:
         return orjson.dumps(
             {
                 "timezone": "UTC",
-                "serverTime": self._clock.now(),
+                "serverTime": self._clock.shown(),
                 "rateLimits": [
                     {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": self.weight_limit},
                     {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 50},
@@ -133,7 +146,7 @@ class Rest:
         kind = query.get("type", "FULL")
         if kind not in ("FULL", "MINI"):
             raise BinanceError(-1139, "Invalid ticker type.")
-        rows, now = self._rows(query), self._clock.now()
+        rows, now = self._rows(query), self._clock.shown()
         day = self._live.last_day()
         window = {"opened": now - Interval.D1.milliseconds, "closed": now}
         entries = [ticker(self._market.listings[row], Candles(day.values[:, row]), **window, full=kind == "FULL") for row in rows]

@@ -9,19 +9,22 @@ from typing import Self
 
 import orjson
 
+from local.exchange.active_faults import ActiveFaults
 from local.exchange.clock import MarketClock
 from local.exchange.control import PREFIX, Control
+from local.exchange.door import MOST_DIALS, Door
 from local.exchange.http11 import MalformedRequestError, Request, Response, head_size, take_request
 from local.exchange.hub import Hub
 from local.exchange.live import LiveMarket
 from local.exchange.market import SimulatedMarket
 from local.exchange.rest import Rest
-from local.exchange.session import Session
+from local.exchange.session import Lifetime, Session
+from local.exchange.steady import SteadyFrames
 from local.exchange.wire import Scales
 
 _log = logging.getLogger(__name__)
 
-_CHECK_EVERY = 5.0
+_CHECK_EVERY = 1.0
 _IDLE = 120.0
 """Seconds an HTTP connection may be silent."""
 _CLOSE_WITHIN = 2.0
@@ -30,14 +33,36 @@ _CLOSE_WITHIN = 2.0
 class Exchange:
     """A running exchange, as an async context manager: it listens and plays the market until it is left."""
 
-    def __init__(self, market: SimulatedMarket, clock: MarketClock, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        market: SimulatedMarket,
+        clock: MarketClock,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        lifetime: Lifetime | None = None,
+        most_dials: int = MOST_DIALS,
+    ) -> None:
         """Port 0 is any free one. Entering raises OSError when the port is taken."""
         scales = Scales(market.listings)
         self.clock = clock
+        self.lifetime = lifetime or Lifetime()
         self.hub = Hub(market.listings, market.intervals)
+        self.door = Door(most_dials=most_dials)
+        self.faults = ActiveFaults(self)
         self._live = LiveMarket(market, clock, self.hub, scales)
-        self.rest = Rest(market, clock, self._live, scales)
-        self.control = Control(market, clock, self.hub, self._live)
+        self._steady = SteadyFrames(self._live, self.hub)
+        self.rest = Rest(market, clock, self._live, scales, self.faults.refusal)
+        self.control = Control(
+            market,
+            clock,
+            hub=self.hub,
+            door=self.door,
+            live=self._live,
+            rest=self.rest,
+            steady=self._steady,
+            faults=self.faults,
+        )
         self.connections: set[Connection] = set()
         self._host, self._port = host, port
         self._server: asyncio.Server | None = None
@@ -52,7 +77,7 @@ class Exchange:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.get_running_loop().create_server(lambda: Connection(self), self._host, self._port, backlog=512)
-        self._tasks = [asyncio.create_task(self._live.run()), asyncio.create_task(self._check())]
+        self._tasks = [asyncio.create_task(work) for work in (self._live.run(), self._steady.run(), self._check())]
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -104,6 +129,7 @@ class Connection(asyncio.Protocol):
         self.closed.set_result(None)
         if self._session:
             self._session.leave()
+            self._exchange.door.closed(self._session)
 
     def data_received(self, data: bytes) -> None:
         """Part of asyncio.Protocol."""
@@ -128,7 +154,8 @@ class Connection(asyncio.Protocol):
     def shut_down(self) -> None:
         """Close in the manner of the protocol."""
         if self._session:
-            self._session.shut_down(self._exchange.clock.now())
+            self._session.announce_end(self._exchange.clock.shown())
+            self._session.close("the exchange stopped")
         else:
             self._close()
 
@@ -151,8 +178,17 @@ class Connection(asyncio.Protocol):
 
     def _upgrade(self, head: bytes) -> None:
         assert self._transport is not None
-        self._session = Session(self._transport, self._exchange.hub, head + bytes(self._buffer))
-        self._buffer.clear()
+        door = self._exchange.door
+        if not door.admits(self._peer):
+            self._reply(Response(status=HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": "300"}), None)
+            self._close()
+        elif door.refusals:
+            self.abort()
+        else:
+            handshake = head + bytes(self._buffer)
+            self._buffer.clear()
+            self._session = Session(self._transport, self._exchange.hub, handshake, number=door.dials, lifetime=self._exchange.lifetime)
+            door.opened(self._session)
 
     def _answer(self, request: Request) -> Response:
         try:

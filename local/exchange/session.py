@@ -6,6 +6,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -15,17 +16,27 @@ from websockets.http11 import Request
 from websockets.protocol import CLOSED
 from websockets.server import ServerProtocol
 
-from local.exchange.hub import Hub
+from local.exchange.hub import FORMS, Hub
 
 _log = logging.getLogger(__name__)
 
 MOST_STREAMS = 1_024
 _MESSAGES_PER_SECOND = 5
-_PING_EVERY, _PONG_WITHIN = 20.0, 60.0
 _LARGEST_BACKLOG = 32 * 2**20
 """Bytes that may wait for a slow client; at 400 symbols and normal speed that is more than a minute."""
 _POLICY_VIOLATION, _GOING_AWAY = 1008, 1001
 _INVALID_REQUEST, _INVALID_JSON = 2, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lifetime:
+    """When connections are pinged and when they end; seconds of the wall clock."""
+
+    ping_every: float = 20.0
+    pong_within: float = 60.0
+    connection: float = 24 * 3_600.0
+
+
 _IDENTITY = re.compile(r"[\w-]{1,36}", re.ASCII)
 """Binance's own client sends UUIDs with their dashes."""
 
@@ -39,17 +50,23 @@ class ControlError(Exception):
 
 
 class Session:
-    """Speaks the market streams' protocol over a transport. The caller feeds it what arrives and calls `check` every few seconds."""
+    """Speaks the market streams' protocol over a transport. The caller feeds it what arrives and calls `check` every second."""
 
-    def __init__(self, transport: asyncio.Transport, hub: Hub, handshake: bytes) -> None:
-        """`handshake` is the whole head of the upgrade request."""
-        self.combined = False
-        self._transport, self._hub = transport, hub
+    def __init__(self, transport: asyncio.Transport, hub: Hub, handshake: bytes, *, number: int, lifetime: Lifetime) -> None:
+        """`handshake` is the whole head of the upgrade request; `number` tells the connection from others."""
+        self.number = number
+        self.form = FORMS[False, False]
+        self.silenced = 0
+        """While this is not 0, nothing is sent but pings and their answers."""
+        self.most_client_frames = 0
+        self.close_reason = ""
+        self._opened_at = time.time()
+        self._transport, self._hub, self._lifetime = transport, hub, lifetime
         self._protocol = ServerProtocol(max_size=2**20)
         self._streams: dict[str, None] = {}
         self._queued: list[bytes] = []
         self._message = bytearray()
-        self._arrivals: deque[float] = deque(maxlen=_MESSAGES_PER_SECOND)
+        self._arrivals: deque[float] = deque()
         self._pinged_at = self._heard_at = time.monotonic()
         self._methods: dict[object, Callable[[list[Any]], object]] = {
             "SUBSCRIBE": self._subscribe,
@@ -77,53 +94,77 @@ class Session:
     def flush(self) -> None:
         """Hand the queued frames to the transport; a client that lets too much wait is disconnected."""
         data, self._queued = b"".join(self._queued), []
-        if self._protocol.close_sent is None:
+        if self._protocol.close_sent is None and not self.silenced:
             self._transport.write(data)
         if (waiting := self._transport.get_write_buffer_size()) > _LARGEST_BACKLOG:
             _log.warning("disconnecting a slow client with %d bytes waiting", waiting)
-            self._transport.abort()
+            self.abort("it let too much wait")
 
     def check(self) -> None:
-        """Ping when it is time, and give up on a client that has not answered."""
+        """Ping when it is time; give up on a client that has not answered, and on any at the end of its time."""
         now = time.monotonic()
-        if now - self._heard_at > _PING_EVERY + _PONG_WITHIN:
-            self._transport.abort()
-        elif now - self._pinged_at >= _PING_EVERY and self._protocol.close_sent is None:
+        if now - self._heard_at > self._lifetime.ping_every + self._lifetime.pong_within:
+            self.abort("no pong")
+        elif self._protocol.close_sent is not None:
+            return
+        elif time.time() - self._opened_at > self._lifetime.connection:
+            self.close("its time was up")
+        elif now - self._pinged_at >= self._lifetime.ping_every:
             self._pinged_at = now
             self._protocol.send_ping(str(int(time.time() * 1000)).encode())
             self._write()
 
-    def shut_down(self, at: int) -> None:
-        """Announce the end, as Binance does, and close."""
+    def announce_end(self, at: int) -> None:
+        """Say that the server is about to shut down, as Binance does."""
         event = {"e": "serverShutdown", "E": at}
-        self._send({"stream": "!serverShutdown", "data": event} if self.combined else event)
-        self._fail(_GOING_AWAY, "")
+        self._send({"stream": "!serverShutdown", "data": event} if self.form.combined else event)
         self._write()
+
+    def close(self, reason: str) -> None:
+        """Close in the manner of the protocol."""
+        self._fail(_GOING_AWAY, "", reason)
+        self._write()
+
+    def abort(self, reason: str) -> None:
+        """Cut the connection, without a word."""
+        self.close_reason = self.close_reason or reason
+        self._transport.abort()
 
     def leave(self) -> None:
         """The connection is gone: listen to nothing any more."""
+        self.close_reason = self.close_reason or "the client left"
         for stream in self._streams:
             self._hub.unsubscribe(stream, self)
-        self._streams.clear()
+
+    def described(self) -> dict[str, object]:
+        """The connection for the status; once it is gone, with the streams that it had and why it ended."""
+        told = {
+            "id": self.number,
+            "streams": len(self._streams),
+            "opened_at": round(self._opened_at * 1000),
+            "most_client_frames_per_second": self.most_client_frames,
+        }
+        return told | ({"close_reason": self.close_reason} if self.close_reason else {})
 
     def _accept(self, request: Request) -> None:
         parts = urlsplit(request.path)
-        self.combined = parts.path == "/stream"
-        listed = parse_qs(parts.query).get("streams", [""])[0] if self.combined else unquote(parts.path).rpartition("/ws")[2]
+        query, combined = parse_qs(parts.query), parts.path == "/stream"
+        self.form = FORMS[combined, query.get("timeUnit", [""])[0].upper() == "MICROSECOND"]
+        listed = query.get("streams", [""])[0] if combined else unquote(parts.path).rpartition("/ws")[2]
         self._protocol.send_response(self._protocol.accept(request))
         try:
             self._subscribe([stream for stream in listed.split("/") if stream])
         except ControlError as error:
-            self._fail(_POLICY_VIOLATION, str(error))
+            self._fail(_POLICY_VIOLATION, str(error), str(error))
 
     def _take(self, frame: Frame) -> None:
         now = time.monotonic()
         if frame.opcode is Opcode.CLOSE or self._protocol.close_sent is not None:
             return
-        if len(self._arrivals) == _MESSAGES_PER_SECOND and now - self._arrivals[0] < 1:
-            self._fail(_POLICY_VIOLATION, "Too many requests")
+        self._count(now)
+        if len(self._arrivals) > _MESSAGES_PER_SECOND:
+            self._fail(_POLICY_VIOLATION, "Too many requests", "too many requests")
             return
-        self._arrivals.append(now)
         if frame.opcode is Opcode.PONG:
             self._heard_at = now
         elif frame.opcode is not Opcode.PING:
@@ -131,6 +172,12 @@ class Session:
             if frame.fin:
                 text, self._message = bytes(self._message), bytearray()
                 self._send(self._answer(text))
+
+    def _count(self, now: float) -> None:
+        while self._arrivals and now - self._arrivals[0] >= 1:
+            self._arrivals.popleft()
+        self._arrivals.append(now)
+        self.most_client_frames = max(self.most_client_frames, len(self._arrivals))
 
     def _answer(self, text: bytes) -> dict[str, object]:
         identity: object = None
@@ -150,7 +197,7 @@ class Session:
         wanted = self._streams | dict.fromkeys(_names(parameters))
         if len(wanted) > MOST_STREAMS:
             raise ControlError(_INVALID_REQUEST, f"Invalid request: a connection can have at most {MOST_STREAMS} streams")
-        for stream in wanted.keys() - self._streams.keys():
+        for stream in parameters:  # those it has, too: the exchange may have forgotten one of them
             self._hub.subscribe(stream, self)
         self._streams = wanted
 
@@ -165,19 +212,21 @@ class Session:
             raise ControlError(0, "Unknown property")
         if not isinstance(parameters[1], bool):
             raise ControlError(1, "Invalid value type: expected Boolean")
-        self.combined = parameters[1]
+        self.form = FORMS[parameters[1], self.form.microseconds]
 
     def _get_property(self, parameters: list[Any]) -> bool:
         if parameters != ["combined"]:
             raise ControlError(0, "Unknown property")
-        return self.combined
+        return self.form.combined
 
     def _send(self, message: dict[str, object]) -> None:
-        self._protocol.send_text(orjson.dumps(message))
+        if not self.silenced:
+            self._protocol.send_text(orjson.dumps(message))
 
-    def _fail(self, code: int, reason: str) -> None:
+    def _fail(self, code: int, said: str, reason: str) -> None:
+        self.close_reason = self.close_reason or reason
         self.leave()
-        self._protocol.fail(code, reason)
+        self._protocol.fail(code, said)
 
     def _write(self) -> None:
         for data in self._protocol.data_to_send():
