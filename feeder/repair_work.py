@@ -3,21 +3,27 @@
 import logging
 from typing import NoReturn
 
+import numpy as np
+
 from adapters.binance.rest import BinanceRest
-from adapters.candle_store import CandleStore
+from adapters.binance.weight import Lane
+from adapters.candle_store import INTERVAL_CODES, CandleStore, IntervalCandles, Records
 from domain.errors import RefusedError, UnavailableError
+from domain.market import KEPT_CANDLES
 from feeder.broadcast import Broadcast
 from feeder.intake import Intake
-from feeder.repairs import Repair, RepairQueue, candles_needed
+from feeder.repairs import Repair, RepairQueue, first_missing
 from feeder.statistics import FeederStatistics
 
 logger = logging.getLogger(__name__)
 
-WORKERS = 10
+WORKERS = {Lane.URGENT: 6, Lane.BACKFILL: 10}
+LAG_MILLISECONDS = 60_000
+"""How long after a candle's close (market time) the exchange's database may know fewer trades than its stream has shown."""
 
 
 class RepairWork:
-    """What each of WORKERS tasks does."""
+    """What each of the WORKERS of a lane does."""
 
     def __init__(self, queue: RepairQueue, store: CandleStore, intake: Intake, broadcast: Broadcast, statistics: FeederStatistics) -> None:
         self._queue = queue
@@ -26,21 +32,22 @@ class RepairWork:
         self._broadcast = broadcast
         self._statistics = statistics
         self._rest_is_away = False
+        self._refused: set[Repair] = set()
 
-    async def run(self, rest: BinanceRest) -> NoReturn:
+    async def run(self, rest: BinanceRest, lane: Lane) -> NoReturn:
         """Repair one history after the other."""
         while True:
-            repair = await self._queue.take()
-            asked_at = self._intake.as_of
+            repair = await self._queue.take(lane)
             try:
-                await self._fetch(rest, repair, asked_at)
+                await self._fetch(rest, repair, lane)
                 self._note_rest("")
+                self._refused.discard(repair)
             except UnavailableError as error:
                 self._statistics.rest_failures += 1
                 self._note_rest(str(error))
             except RefusedError as error:
                 self._statistics.rest_failures += 1
-                logger.warning("Could not repair %s of %s: %s", repair.interval, self._store.symbols[repair.row], error)
+                self._note_refusal(repair, error)
             finally:
                 self._queue.done(repair)
 
@@ -52,12 +59,28 @@ class RepairWork:
             logger.info("REST answers again")
         self._rest_is_away = bool(problem)
 
-    async def _fetch(self, rest: BinanceRest, repair: Repair, asked_at: int) -> None:
-        code, row, interval = repair
+    def _note_refusal(self, repair: Repair, error: RefusedError) -> None:
+        if repair not in self._refused:
+            self._refused.add(repair)
+            logger.warning("Cannot repair %s of %s: %s", repair.interval, self._store.symbols[repair.row], error)
+
+    async def _fetch(self, rest: BinanceRest, repair: Repair, lane: Lane) -> None:
+        interval, row = repair
         frame = self._store.frame(interval)
-        records = await rest.klines(self._store.symbols[row], interval, candles_needed(frame, row, asked_at))
-        final, has_moved = self._intake.fill(row, interval, records, asked_at)
+        asked_at = self._intake.as_of
+        records = await rest.klines(self._store.symbols[row], interval, lane, first_missing(frame, row))
+        final, has_moved = self._intake.fill(row, interval, without_lagging(frame, row, records, asked_at), asked_at)
         self._statistics.rest_repairs += 1
         self._broadcast.candles(final)
         if has_moved:
-            self._broadcast.row_begin(code, row, int(frame.begin[row]))
+            self._broadcast.row_begin(INTERVAL_CODES[interval], row, int(frame.begin[row]))
+
+
+def without_lagging(frame: IntervalCandles, row: int, records: Records, asked_at: int) -> Records:
+    """The candles before the first that just closed with fewer trades than the stream has shown of it: it will be asked for again."""
+    closes = (records["index"] + 1) * frame.interval.milliseconds
+    columns = records["index"] - frame.first_index
+    just_closed = (closes <= asked_at) & (closes > asked_at - LAG_MILLISECONDS) & (columns >= 0) & (columns < KEPT_CANDLES)
+    positions = np.flatnonzero(just_closed)
+    lagging = positions[records["trades"][positions] < frame.columns["trades"][row, columns[positions]]]
+    return records[: lagging[0]] if lagging.size else records

@@ -1,17 +1,21 @@
 """Binance's public REST calls, paced by the weight limiter. Nothing is retried here: whoever asks decides."""
 
+import asyncio
 import logging
-import math
+import time
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import httpx
 import numpy as np
 import orjson
 
+from adapters.binance.listings import ListedSymbol, parse_listings, weight_limit
 from adapters.binance.market_frames import TickerEvent
-from adapters.binance.weight import WeightLimiter
+from adapters.binance.refusals import REFUSALS, header_number, pause_demanded
+from adapters.binance.weight import Lane, WeightLimiter
 from adapters.candle_store import CANDLE, CLOSED, INTERVAL_CODES, VALUES, Records
 from domain.errors import RefusedError, UnavailableError
 from domain.market import Interval
@@ -19,13 +23,20 @@ from domain.market import Interval
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 10.0
+"""Without a sign of life from the exchange."""
+WHOLE_REPLY_SECONDS = 30.0
 MAX_KLINES = 1000
-DEFAULT_RETRY_AFTER = 60.0
-SHORTEST_PAUSE = 1.0
-"""Seconds; an exchange that refuses and asks for no pause at all would be asked again at once."""
 Reply = TypeVar("Reply")
 # Columns of a kline row that are a candle's values, in the order of candle_store.VALUES.
 _VALUE_POSITIONS = (1, 2, 3, 4, 5, 7, 8, 9)
+
+
+class TimeSample(NamedTuple):
+    """The exchange's clock (epoch milliseconds), by how many seconds it is ahead of ours, and how many seconds the answer took."""
+
+    time: int
+    offset: float
+    round_trip: float
 
 
 class BinanceRest:
@@ -41,69 +52,78 @@ class BinanceRest:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._client.aclose()
 
-    async def server_time(self) -> int:
-        """The exchange's clock, epoch milliseconds."""
-        return await self._get("/api/v3/time", lambda reply: int(reply["serverTime"]), weight=1)
+    async def server_time(self) -> TimeSample:
+        """The exchange's clock now."""
+        reply = await self._get("/api/v3/time", weight=1, lane=Lane.URGENT)
+        received, round_trip = time.time(), reply.elapsed.total_seconds()
+        told = _read(reply, lambda content: int(content["serverTime"]))
+        return TimeSample(told, told / 1000 - (received - round_trip / 2), round_trip)
 
-    async def symbols(self, quote_asset: str) -> tuple[str, ...]:
-        """The symbols one can trade now against `quote_asset`; also takes over the weight limit that is declared."""
-
-        def read(info: Any) -> tuple[str, ...]:
-            for limit in info.get("rateLimits", ()):
-                if limit["rateLimitType"] == "REQUEST_WEIGHT" and limit["interval"] == "MINUTE":
-                    self.limiter.set_limit(int(limit["limit"]) // int(limit.get("intervalNum", 1)))
-            return tuple(item["symbol"] for item in info["symbols"] if _is_tradable(item, quote_asset))
-
-        return await self._get("/api/v3/exchangeInfo", read, weight=20, permissions="SPOT", showPermissionSets="false")
+    async def listings(self) -> tuple[ListedSymbol, ...]:
+        """Every symbol that is or was listed for spot trading; also takes over the weight limit that is declared."""
+        # With all permission sets the reply is many times as long; without SPOT among them a symbol is left out as it is.
+        reply = await self._get("/api/v3/exchangeInfo", weight=20, lane=Lane.URGENT, permissions="SPOT", showPermissionSets="false")
+        limit, listed = _read(reply, lambda info: (weight_limit(info), parse_listings(info)))
+        if limit:
+            self.limiter.set_limit(limit)
+        return listed
 
     async def tickers(self) -> list[TickerEvent]:
         """Rolling 24 h statistics of every symbol that has traded in that time."""
-        return await self._get("/api/v3/ticker/24hr", lambda items: [_ticker(item) for item in items if item.get("count", 1)], weight=80)
+        reply = await self._get("/api/v3/ticker/24hr", weight=80, lane=Lane.URGENT, type="MINI")
+        return _read(reply, lambda items: [_ticker(item) for item in items if item.get("count", 1)])
 
-    async def klines(self, symbol: str, interval: Interval, limit: int) -> Records:
-        """The newest candles, oldest first, all flagged closed though the last one may still be open; `row` is left at 0."""
-        wanted = {"symbol": symbol, "interval": interval.value, "limit": str(min(limit, MAX_KLINES))}
-        return await self._get("/api/v3/klines", lambda rows: _candles(rows, interval), weight=2, **wanted)
+    async def klines(self, symbol: str, interval: Interval, lane: Lane, start: int | None = None) -> Records:
+        """A thousand candles, oldest first: the first from index `start` on, without it the newest; there may be fewer.
 
-    async def _get(self, path: str, read: Callable[[Any], Reply], *, weight: int, **parameters: str) -> Reply:
-        await self.limiter.acquire(weight)
+        All are flagged closed though the last one may still be open; `row` is left at 0.
+        """
+        wanted = {"symbol": symbol, "interval": interval.value, "limit": str(MAX_KLINES)}
+        if start is not None:
+            wanted["startTime"] = str(start * interval.milliseconds)
+        reply = await self._get("/api/v3/klines", weight=2, lane=lane, **wanted)
+        return _read(reply, lambda rows: _candles(rows, interval))
+
+    async def _get(self, path: str, *, weight: int, lane: Lane, **parameters: str) -> httpx.Response:
+        await self.limiter.acquire(weight, lane)
         try:
-            reply = await self._client.get(path, params=parameters)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(WHOLE_REPLY_SECONDS):
+                reply = await self._client.get(path, params=parameters)
+        except (httpx.HTTPError, TimeoutError) as error:
             raise UnavailableError(f"GET {path}: {type(error).__name__}: {error}") from error
-        self.limiter.report(int(_number(reply.headers.get("X-MBX-USED-WEIGHT-1M"), 0)))
-        self._raise_for(reply, path)
-        try:
-            return read(orjson.loads(reply.content))
-        except orjson.JSONDecodeError as error:
-            raise UnavailableError(f"GET {path}: the reply is not JSON") from error
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise UnavailableError(f"GET {path}: the reply is not what Binance describes ({type(error).__name__}: {error})") from error
+        self._note(reply, path)
+        return reply
 
-    def _raise_for(self, reply: httpx.Response, path: str) -> None:
+    def _note(self, reply: httpx.Response, path: str) -> None:
+        exchange_time = _exchange_time(reply)
+        self.limiter.report(int(header_number(reply.headers.get("X-MBX-USED-WEIGHT-1M"), 0)), exchange_time)
+        message = f"GET {path}: {reply.status_code} {reply.text[:200] if not reply.is_success else ''}"
+        if reply.status_code in REFUSALS:
+            pause = self.limiter.refuse(pause_demanded(reply, exchange_time), f"the exchange answered {reply.status_code}")
+            logger.warning("The exchange asks for a pause; nobody asks for %.0f s: %s", pause, message)
+            raise UnavailableError(message)
+        self.limiter.allow()
         if reply.is_success:
             return
-        message = f"GET {path}: {reply.status_code} {reply.text[:200]}"
-        if reply.status_code in (403, 418, 429):
-            seconds = max(SHORTEST_PAUSE, _number(reply.headers.get("Retry-After"), DEFAULT_RETRY_AFTER))
-            self.limiter.pause(seconds)
-            logger.warning("The exchange asks for a pause of %.0f s: %s", seconds, message)
-        elif 400 <= reply.status_code < 500:
-            raise RefusedError(message)
-        raise UnavailableError(message)
+        raise RefusedError(message) if reply.is_client_error else UnavailableError(message)
 
 
-def _number(header: str | None, otherwise: float) -> float:
-    """A header's number. `Retry-After` may be a date, too, and a proxy may say anything."""
+def _read(reply: httpx.Response, read: Callable[[Any], Reply]) -> Reply:
+    path = reply.request.url.path
     try:
-        told = float(header or otherwise)
+        return read(orjson.loads(reply.content))
+    except orjson.JSONDecodeError as error:
+        raise UnavailableError(f"GET {path}: the reply is not JSON") from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UnavailableError(f"GET {path}: the reply is not what Binance describes ({type(error).__name__}: {error})") from error
+
+
+def _exchange_time(reply: httpx.Response) -> float:
+    """Epoch seconds by the exchange's clock on the wall, which may differ from ours; the time of a simulated market is another."""
+    try:
+        return parsedate_to_datetime(reply.headers.get("Date", "")).timestamp()
     except ValueError:
-        return otherwise
-    return told if math.isfinite(told) else otherwise
-
-
-def _is_tradable(item: dict[str, Any], quote_asset: str) -> bool:
-    return item["status"] == "TRADING" and item["quoteAsset"] == quote_asset and bool(item.get("isSpotTradingAllowed"))
+        return time.time()
 
 
 def _ticker(item: dict[str, Any]) -> TickerEvent:
