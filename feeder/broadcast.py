@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from uuid import uuid4
@@ -129,6 +130,8 @@ class Broadcast:
         """Tell of candles that were merged; `received_at` (epoch seconds) where their speed matters."""
         if len(records):
             self._publish(Candles(self._advance(), self._status(), received_at, records))
+            if received_at:
+                self._statistics.note_publish_delay(time.time() - received_at)
 
     def tickers(self, records: Records) -> None:
         """Tell of tickers that were merged."""

@@ -1,24 +1,29 @@
-"""How complete the candles are: per interval, and which histories are worst. Everything in market time."""
+"""How complete the candles are: per interval, for one symbol, and which histories are worst. Everything in market time."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 
-from adapters.candle_store import CandleStore, IntervalCandles
-from domain.market import Interval, from_epoch_milliseconds
-from feeder.repairs import closed_through, rows_behind
+from adapters.candle_store import CORRECTED, FROM_REST, STATUS_CODES, CandleStore, IntervalCandles, is_closed
+from domain.market import SYMBOL_STATUSES, Interval, SymbolStatus, from_epoch_milliseconds
+from feeder.repairs import closed_through, expected_through, trading_rows_behind
 
 WORST_SHOWN = 10
+SOURCES_SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """The histories of one interval: how many there are, how many have their past, how many lack a candle that has closed."""
+    """The histories of one interval. Nothing is expected of symbols that do not trade."""
 
     rows: int
+    expected: int
+    """Of symbols that trade."""
     complete: int
+    """Those of them whose past is known."""
     behind: int
+    """Those of them that lack a candle that has closed, their whole past included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,22 +38,105 @@ class Laggard:
     """How long ago the first candle that it lacks closed; `None` where its past is not known."""
 
 
-def coverage(frame: IntervalCandles, as_of: int) -> Coverage:
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """One symbol's candles of one interval."""
+
+    interval: Interval
+    begins: datetime | None
+    """Open time of the first candle of the unbroken history; `None` before the exchange has told it."""
+    closed_through: datetime | None
+    """Open time of its last candle."""
+    as_of: datetime | None
+    """The exchange's time up to which it is known to be true."""
+    age: timedelta | None
+    """How long ago that was, by the exchange's clock."""
+    behind: int
+    """Candles that closed more than the grace ago and are not there."""
+    streamed: int
+    """Of its newest SOURCES_SHOWN closed candles, those that the stream told ..."""
+    repaired: int
+    """... and those that REST told."""
+    corrected: int
+    """Of the same candles, those that the exchange changed after they had closed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SymbolCoverage:
+    """One symbol as the feeder knows it."""
+
+    symbol: str
+    status: SymbolStatus
+    rank: int
+    histories: tuple[History, ...]
+
+
+def coverage(store: CandleStore, interval: Interval, as_of: int) -> Coverage:
     """Of one interval when the exchange's clock shows `as_of`, epoch milliseconds."""
-    return Coverage(rows=len(frame.begin), complete=int((frame.begin >= 0).sum()), behind=len(rows_behind(frame, as_of)))
+    trading = store.status == STATUS_CODES[SymbolStatus.TRADING]
+    return Coverage(
+        rows=len(trading),
+        expected=int(np.count_nonzero(trading)),
+        complete=int(np.count_nonzero(trading & (store.frame(interval).begin >= 0))),
+        behind=len(trading_rows_behind(store, interval, as_of)),
+    )
+
+
+def not_trading(store: CandleStore) -> dict[str, SymbolStatus]:
+    """The status of every symbol that does not trade."""
+    rows = np.flatnonzero(store.status != STATUS_CODES[SymbolStatus.TRADING]).tolist()
+    return {store.symbols[row]: SYMBOL_STATUSES[store.status[row]] for row in rows}
 
 
 def worst(store: CandleStore, as_of: int, count: int = WORST_SHOWN) -> list[Laggard]:
     """The histories that are furthest behind: first those without a past, then by how long they have lacked a candle."""
-    found = [laggard for frame in store.frames.values() for laggard in _worst_of(frame, store.symbols, as_of, count)]
+    found = [laggard for interval in Interval for laggard in _worst_of(store, interval, as_of, count)]
     return sorted(found, key=_rank)[:count]
 
 
-def _worst_of(frame: IntervalCandles, symbols: tuple[str, ...], as_of: int, count: int) -> list[Laggard]:
-    rows = rows_behind(frame, as_of)
+def symbol_coverage(store: CandleStore, row: int, as_of: int) -> SymbolCoverage:
+    """All of one symbol."""
+    return SymbolCoverage(
+        symbol=store.symbols[row],
+        status=SYMBOL_STATUSES[store.status[row]],
+        rank=int(store.rank[row]),
+        histories=tuple(_history(frame, row, as_of, behind) for frame, behind in _with_behind(store, row, as_of)),
+    )
+
+
+def _with_behind(store: CandleStore, row: int, as_of: int) -> list[tuple[IntervalCandles, int]]:
+    is_trading = store.status[row] == STATUS_CODES[SymbolStatus.TRADING]
+    return [
+        (frame, max(0, expected_through(interval, as_of) - int(closed_through(frame)[row])) if is_trading else 0)
+        for interval, frame in store.frames.items()
+    ]
+
+
+def _history(frame: IntervalCandles, row: int, as_of: int, behind: int) -> History:
+    begin, through, heard = (int(values[row]) for values in (frame.begin, frame.closed_through, frame.as_of))
+    end = max(through + 1, frame.first_index)
+    flags = frame.flags[row, max(0, end - SOURCES_SHOWN - frame.first_index) : end - frame.first_index]
+    flags = flags[is_closed(flags)]
+    repaired = int(np.count_nonzero(flags & FROM_REST))
+    interval = frame.interval
+    return History(
+        interval=interval,
+        begins=interval.open_time(begin) if begin >= 0 else None,
+        closed_through=interval.open_time(through) if through >= 0 else None,
+        as_of=from_epoch_milliseconds(heard) if heard else None,
+        age=timedelta(milliseconds=max(0, as_of - heard)) if heard else None,
+        behind=behind if begin >= 0 else 0,
+        streamed=len(flags) - repaired,
+        repaired=repaired,
+        corrected=int(np.count_nonzero(flags & CORRECTED)),
+    )
+
+
+def _worst_of(store: CandleStore, interval: Interval, as_of: int, count: int) -> list[Laggard]:
+    frame, rows = store.frame(interval), trading_rows_behind(store, interval, as_of)
     through = np.where(frame.begin[rows] < 0, -1, closed_through(frame)[rows])
     chosen = np.argsort(through, kind="stable")[:count]
-    return [_laggard(symbols[row], frame.interval, index, as_of) for row, index in zip(rows[chosen], through[chosen].tolist(), strict=True)]
+    return [_laggard(store.symbols[row], interval, index, as_of) for row, index in zip(rows[chosen], through[chosen].tolist(), strict=True)]
 
 
 def _laggard(symbol: str, interval: Interval, through: int, as_of: int) -> Laggard:

@@ -2,29 +2,42 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 from adapters.binance.rest import BinanceRest
+from adapters.binance.weight import WeightLimiter
 from adapters.candle_store import CandleStore
 from adapters.feeder_protocol import Status
+from feeder.audit import Audit
+from feeder.backfill import BackfillProgress
 from feeder.broadcast import Broadcast
+from feeder.conditions import Conditions
+from feeder.connection import ConnectionLimits
+from feeder.exchange_clock import ExchangeClock
 from feeder.intake import Intake
 from feeder.pages import Pages
+from feeder.parts import Parts
+from feeder.persistence import Origin, Persistence
 from feeder.pool import ConnectionPool
 from feeder.repair_work import WORKERS, RepairWork
 from feeder.repairs import RepairQueue
+from feeder.selection import Selection
 from feeder.server import MarketServer, tls_of
 from feeder.settings import FeederSettings
 from feeder.statistics import FeederStatistics
 from feeder.supervision import keep_running
 from feeder.universe import Universe
+from feeder.watch import Watch
 
 FORMING_SECONDS = 0.05
 REPAIR_SCAN_SECONDS = 0.25
 TICKER_SECONDS = 1.0
 HEARTBEAT_SECONDS = 1.0
+WATCH_SECONDS = 1.0
 
 
 class Feeder:
@@ -38,35 +51,86 @@ class Feeder:
         self._settings = settings
         self._tasks: asyncio.TaskGroup | None = None
         self._flush_is_due = False
+        self._limiter = WeightLimiter()
+        self._clock = ExchangeClock(self.intake)
+        self._backfill = BackfillProgress(self.store)
         self._repairs = RepairQueue(self.store)
         self._repair_work = RepairWork(self._repairs, self.store, self.intake, self.broadcast, self.statistics)
         self._pool = ConnectionPool(
-            settings.stream_url, self.intake, self.statistics, keep=self._keep, closed_arrived=self._schedule_closed
+            settings.stream_url,
+            self.store,
+            self.intake,
+            self.statistics,
+            limits=ConnectionLimits(rotate_after=settings.rotate_after, silent_after=settings.silent_after),
+            keep=self._keep,
+            closed_arrived=self._schedule_closed,
         )
-        self._universe = Universe(self.store, self.intake, self.broadcast, self._pool, quote_asset=settings.quote_asset)
-        self.pages = Pages(settings.market, self.store, self.intake, self.broadcast, self._pool, self._repairs, self.statistics)
+        self._persistence = self._persistence_in(Path(settings.snapshot)) if settings.snapshot else None
+        self._universe = Universe(
+            self.store,
+            self.intake,
+            self.broadcast,
+            self._pool,
+            Selection(quote_asset=settings.quote_asset, excluded_bases=settings.excluded_bases),
+            refresh_every=settings.universe_refresh,
+        )
+        parts = self._parts()
+        self.watch = Watch(parts)
+        pages = Pages(parts)
         tls = tls_of(settings.tls_certificate, settings.tls_key)
-        self._server = MarketServer(self.broadcast, settings.token, {"/healthz": self.pages.health, "/status": self.pages.status}, tls)
+        documents = {"/healthz": pages.health, "/status": pages.status, "/symbols": pages.symbols}
+        self._server = MarketServer(self.broadcast, settings.token, documents, tls)
 
     async def run(self) -> None:
         """Listen, receive and hand on."""
         listening = self._server.listening(self._settings.host, self._settings.port)
-        async with listening, BinanceRest(self._settings.rest_url) as rest, asyncio.TaskGroup() as self._tasks:
+        rest = BinanceRest(self._settings.rest_url, self._limiter)
+        keeping = self._persistence.keeping(rest) if self._persistence else nullcontext()
+        async with rest, keeping, listening, asyncio.TaskGroup() as self._tasks:
             self._keep("The universe", partial(self._universe.follow, rest))
+            self._keep("The exchange's clock", partial(self._clock.follow, rest))
             self._keep("Forming candles", partial(_every, FORMING_SECONDS, self._publish_forming))
             self._keep("The search for gaps", partial(_every, REPAIR_SCAN_SECONDS, self._scan_repairs))
+            self._keep(
+                "The search for silent streams", partial(_every, self._settings.silent_after.total_seconds() / 20, self._pool.revive_silent)
+            )
             self._keep("Tickers", partial(_every, TICKER_SECONDS, self._publish_tickers))
+            if self._persistence:
+                self._keep("Saving the market", self._persistence.run)
+            self._keep("The watch", partial(_every, WATCH_SECONDS, self.watch.look))
             self._keep("The heartbeat", partial(_every, HEARTBEAT_SECONDS, self.broadcast.heartbeat))
-            for number in range(WORKERS):
-                self._keep(f"Repair worker {number}", partial(self._repair_work.run, rest))
+            for lane, workers in WORKERS.items():
+                for number in range(workers):
+                    self._keep(f"Repair worker {number} ({lane})", partial(self._repair_work.run, rest, lane))
 
     def data_age(self) -> timedelta | None:
         """How long the exchange has sent nothing; `None` before it sent anything. May be called from another thread."""
         return timedelta(seconds=self.intake.age()) if self.statistics.frames else None
 
-    def _keep(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
+    def _parts(self) -> Parts:
+        return Parts(
+            market=self._settings.market,
+            store=self.store,
+            intake=self.intake,
+            broadcast=self.broadcast,
+            pool=self._pool,
+            repairs=self._repairs,
+            backfill=self._backfill,
+            limiter=self._limiter,
+            clock=self._clock,
+            persistence=self._persistence,
+            audit=Audit(self.store),
+            conditions=Conditions(),
+            statistics=self.statistics,
+        )
+
+    def _persistence_in(self, path: Path) -> Persistence:
+        origin = Origin(self._settings.market, self._settings.quote_asset, self._settings.rest_url)
+        return Persistence(path, origin, self.store, self.intake, self.statistics)
+
+    def _keep(self, name: str, work: Callable[[], Awaitable[object]]) -> asyncio.Task[None]:
         assert self._tasks is not None, "nothing runs before the feeder does"
-        self._tasks.create_task(keep_running(name, work, self.statistics))
+        return self._tasks.create_task(keep_running(name, work, self.statistics))
 
     def _schedule_closed(self) -> None:
         if not self._flush_is_due:
@@ -82,6 +146,7 @@ class Feeder:
 
     def _scan_repairs(self) -> None:
         self._repairs.scan(self.intake.as_of)
+        self._backfill.look()
 
     def _publish_tickers(self) -> None:
         self.broadcast.tickers(self.intake.take_tickers())

@@ -1,18 +1,13 @@
-"""What the feeder says of itself over HTTP and to the metrics."""
+"""What the feeder says of itself over HTTP."""
 
 from dataclasses import asdict
 from http import HTTPStatus
 
 from pydantic_core import to_json
 
-from adapters.candle_store import CandleStore
-from domain.market import Interval, Market, from_epoch_milliseconds
-from feeder.broadcast import Broadcast
-from feeder.coverage import coverage, worst
-from feeder.intake import Intake
-from feeder.pool import ConnectionPool
-from feeder.repairs import RepairQueue
-from feeder.statistics import FeederStatistics
+from domain.market import Interval, from_epoch_milliseconds
+from feeder.coverage import coverage, not_trading, symbol_coverage, worst
+from feeder.parts import Parts
 
 HEALTHY_AGE = 30.0
 
@@ -20,66 +15,63 @@ Answer = tuple[HTTPStatus, str, bytes]
 
 
 class Pages:
-    """Reads the feeder's parts; changes nothing."""
+    """Reads the feeder's parts; changes nothing. Durations in documents are seconds, times ISO 8601 in UTC."""
 
-    def __init__(
-        self,
-        market: Market,
-        store: CandleStore,
-        intake: Intake,
-        broadcast: Broadcast,
-        pool: ConnectionPool,
-        repairs: RepairQueue,
-        statistics: FeederStatistics,
-    ) -> None:
-        self._market = market
-        self._store = store
-        self._intake = intake
-        self._broadcast = broadcast
-        self._pool = pool
-        self._repairs = repairs
-        self._statistics = statistics
-
-    def levels(self) -> dict[str, float]:
-        """What `Instruments.observe_feeder` shows. May be called from another thread."""
-        clients = tuple(self._broadcast.clients)
-        return {
-            "frames": self._statistics.frames,
-            "reconnects": self._statistics.connections_lost,
-            "queue_depth": sum(client.waiting_messages for client in clients),
-            "clients": len(clients),
-            "histories_behind": self._repairs.behind,
-        }
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     def health(self) -> Answer:
-        """200 while market data flows."""
-        healthy = len(self._pool) > 0 and self._intake.age() < HEALTHY_AGE
-        return (HTTPStatus.OK, "text/plain", b"ok\n") if healthy else (HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"no market data\n")
+        """200 while the exchange sends something: whether this process does its work, not whether the market is well."""
+        works = len(self._parts.pool) > 0 and self._parts.intake.age() < HEALTHY_AGE
+        return (HTTPStatus.OK, "text/plain", b"ok\n") if works else (HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"no market data\n")
 
     def status(self) -> Answer:
-        """Everything an operator may ask."""
-        status = {
-            "market": self._market.value,
-            "epoch": self._broadcast.epoch,
-            "as_of": from_epoch_milliseconds(self._intake.as_of) if self._intake.as_of else None,
-            **self._gauges(),
-            "coverage": {interval.value: coverage(frame, self._intake.as_of) for interval, frame in self._store.frames.items()},
-            "worst": worst(self._store, self._intake.as_of),
-            "waiting_bytes": sorted(client.waiting_bytes for client in self._broadcast.clients),
-            "counters": asdict(self._statistics),
-        }
-        return HTTPStatus.OK, "application/json", to_json(status, indent=2, timedelta_mode="float")
+        """Whether the market data is healthy, and everything that speaks for it or against it."""
+        parts, as_of = self._parts, self._parts.intake.as_of
+        return _document(
+            {
+                "healthy": parts.conditions.is_healthy,
+                "conditions": parts.conditions.holding,
+                "market": parts.market.value,
+                "epoch": parts.broadcast.epoch,
+                "as_of": from_epoch_milliseconds(as_of) if as_of else None,
+                **self._gauges(),
+                "coverage": {interval.value: coverage(parts.store, interval, as_of) for interval in Interval},
+                "backfill": parts.backfill.report(),
+                "worst": worst(parts.store, as_of),
+                "not_trading": not_trading(parts.store),
+                "audit": {"last": parts.audit.last, "since_start": parts.audit.totals},
+                "connection_reports": parts.pool.reports(),
+                "silent_streams": parts.pool.silent,
+                "rest": parts.limiter.state(),
+                "clock": {"offset": parts.clock.offset, "round_trip": parts.clock.round_trip},
+                "snapshot_age": parts.persistence.age() if parts.persistence else None,
+                "waiting_bytes": sorted(client.waiting_bytes for client in parts.broadcast.clients),
+                "counters": asdict(parts.statistics),
+            }
+        )
+
+    def symbols(self) -> Answer:
+        """Every symbol with its six histories."""
+        store, as_of = self._parts.store, self._parts.intake.as_of
+        found = [symbol_coverage(store, row, as_of) for row in range(len(store.symbols))]
+        return _document({"as_of": from_epoch_milliseconds(as_of) if as_of else None, "symbols": found})
 
     def _gauges(self) -> dict[str, float]:
+        parts = self._parts
         return {
-            "age_seconds": round(self._intake.age(), 3),
-            "seq": self._store.seq,
-            "symbols": len(self._store.symbols),
-            "connections": len(self._pool),
-            "connections_open": self._pool.open,
-            "clients": len(self._broadcast.clients),
-            "rows": len(Interval) * len(self._store.symbols),
-            "rows_complete": sum(int((frame.begin >= 0).sum()) for frame in self._store.frames.values()),
-            "repairs_waiting": len(self._repairs),
-            "corrections": sum(frame.corrections for frame in self._store.frames.values()),
+            "age_seconds": round(parts.intake.age(), 3),
+            "seq": parts.store.seq,
+            "symbols": len(parts.store.symbols),
+            "connections": len(parts.pool),
+            "connections_open": parts.pool.open,
+            "clients": len(parts.broadcast.clients),
+            "rows": len(Interval) * len(parts.store.symbols),
+            "rows_complete": sum(int((frame.begin >= 0).sum()) for frame in parts.store.frames.values()),
+            "repairs_waiting": len(parts.repairs),
+            "corrections": sum(frame.corrections for frame in parts.store.frames.values()),
         }
+
+
+def _document(content: object) -> Answer:
+    return HTTPStatus.OK, "application/json", to_json(content, timedelta_mode="float")

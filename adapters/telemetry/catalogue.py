@@ -87,19 +87,76 @@ REPLICA_SYNCHRONISATIONS = Metric(
 EXECUTION_ROWS_WAITING = Metric(
     name="cloudtrader_execution_rows_waiting", kind=Kind.GAUGE, description="Rows of cloud_execution_logs not committed yet."
 )
-FEEDER_FRAMES = Metric(name="cloudtrader_feeder_frames", kind=Kind.COUNTER, description="Frames received from the exchange.")
-FEEDER_RECONNECTS = Metric(
-    name="cloudtrader_feeder_reconnects", kind=Kind.COUNTER, description="Connections to the exchange that had to be replaced."
-)
-FEEDER_QUEUE_DEPTH = Metric(
-    name="cloudtrader_feeder_queue_depth", kind=Kind.GAUGE, description="Messages waiting to be sent, over all clients of the feeder."
-)
-FEEDER_CLIENTS = Metric(name="cloudtrader_feeder_clients", kind=Kind.GAUGE, description="Workers connected to the feeder.")
-FEEDER_HISTORIES_BEHIND = Metric(
-    name="cloudtrader_feeder_histories_behind",
-    kind=Kind.GAUGE,
-    description="Histories (a symbol's candles of one interval) that lack a candle that has closed.",
-)
+
+
+def _feeder(
+    name: str, kind: Kind, description: str, *, unit: str = "", labels: tuple[str, ...] = (), prefix: str = "cloudtrader_feeder_"
+) -> Metric:
+    return Metric(name=f"{prefix}{name}", kind=kind, description=description, unit=unit, labels=labels)
+
+
+FEEDER = {
+    "frames": _feeder("frames", Kind.COUNTER, "Frames received from the exchange."),
+    "shard_frames": _feeder(
+        "shard_frames", Kind.COUNTER, "The same by shard: the streams of one connection and of those that replace it.", labels=("shard",)
+    ),
+    "malformed_frames": _feeder("malformed_frames", Kind.COUNTER, "Frames that could not be read."),
+    "dials": _feeder("dials", Kind.COUNTER, "Connections to the exchange that were tried."),
+    "reconnects": _feeder(
+        "reconnects", Kind.COUNTER, "Connections to the exchange that ended or were replaced, by reason.", labels=("reason",)
+    ),
+    "connections_open": _feeder("connections_open", Kind.GAUGE, "Connections to the exchange that are open."),
+    "streams": _feeder(
+        "streams",
+        Kind.GAUGE,
+        "Streams that are wanted, and those that the exchange has confirmed.",
+        labels=("state",),
+    ),
+    "streams_silent": _feeder("streams_silent", Kind.GAUGE, "Streams that are silent though their symbol trades."),
+    "resubscriptions": _feeder("resubscriptions", Kind.COUNTER, "Streams subscribed to anew because they were silent."),
+    "rest_weight": _feeder("rest_weight", Kind.GAUGE, "Request weight that this address has used in the exchange's minute, of 6,000."),
+    "rest_refused": _feeder("rest_refused", Kind.GAUGE, "1 while the exchange does not want to be asked (429, 418, 403), else 0."),
+    "rest_failures": _feeder("rest_failures", Kind.COUNTER, "Requests for candles that failed."),
+    "clock_offset": _feeder("clock_offset", Kind.GAUGE, "The exchange's clock less ours; absent before it was measured.", unit="s"),
+    "symbols": _feeder("symbols", Kind.GAUGE, "Symbols known, by the exchange's status.", labels=("status",)),
+    "histories": _feeder(
+        "histories",
+        Kind.GAUGE,
+        "Histories (a symbol's candles of one interval) of symbols that trade: expected, complete (their past is known) and behind.",
+        labels=("interval", "state"),
+    ),
+    "backfill_remaining": _feeder(
+        "backfill_remaining", Kind.GAUGE, "Time until all histories are complete at the present pace; absent while unknown.", unit="s"
+    ),
+    "repairs": _feeder("repairs", Kind.COUNTER, "Histories repaired from REST, the first backfill included."),
+    "audited_candles": _feeder(
+        "audited_candles",
+        Kind.COUNTER,
+        "Candles that should have closed, by what brought them: stream, rest, missing.",
+        labels=("found",),
+    ),
+    "corrections": _feeder("corrections", Kind.COUNTER, "Closed candles that the exchange changed afterwards."),
+    "market_condition": _feeder(
+        "market_condition",
+        Kind.GAUGE,
+        "1 while the condition holds, else 0; docs/market-data.md says what each means.",
+        labels=("condition",),
+        prefix="cloudtrader_",
+    ),
+    "clients": _feeder("clients", Kind.GAUGE, "Workers connected to the feeder."),
+    "clients_cut": _feeder("clients_cut", Kind.COUNTER, "Workers cut because too much waited for them."),
+    "queue_depth": _feeder("queue_depth", Kind.GAUGE, "Messages waiting to be sent, over all clients of the feeder."),
+    "queue_bytes": _feeder("queue_bytes", Kind.GAUGE, "Bytes waiting for the client that is furthest behind."),
+    "published_bytes": _feeder("published_bytes", Kind.COUNTER, "Bytes queued for clients."),
+    "publish_delay": _feeder(
+        "publish_delay",
+        Kind.GAUGE,
+        "Longest time in the last minute from a frame to its candle being queued for clients.",
+        unit="s",
+    ),
+    "snapshot_age": _feeder("snapshot_age", Kind.GAUGE, "Since the market was last saved to its file; absent before it was.", unit="s"),
+}
+"""What `Instruments.observe_feeder` shows, by the name of the level."""
 
 METRICS = (
     EXECUTION_DURATION,
@@ -113,9 +170,5 @@ METRICS = (
     REPLICA_DELAY,
     REPLICA_SYNCHRONISATIONS,
     EXECUTION_ROWS_WAITING,
-    FEEDER_FRAMES,
-    FEEDER_RECONNECTS,
-    FEEDER_QUEUE_DEPTH,
-    FEEDER_CLIENTS,
-    FEEDER_HISTORIES_BEHIND,
+    *FEEDER.values(),
 )

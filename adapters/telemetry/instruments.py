@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 
 from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
 
@@ -12,6 +13,10 @@ FAILED = "failed"
 EVALUATED = "evaluated"
 _OUTCOMES = {outcome: {"outcome": outcome} for outcome in (EVALUATED, "skipped", "stale", FAILED)}
 """Label sets made once, because a tick is counted thousands of times a second."""
+
+Level = float | None | Mapping[str, float] | Mapping[tuple[str, ...], float]
+"""A metric's value now, or one for each of its labels' values; `None` is not shown."""
+Levels = Mapping[str, Level]
 
 
 class Instruments:
@@ -66,13 +71,10 @@ class Instruments:
         """Show how many execution rows wait for their commit."""
         self._observe(catalogue.EXECUTION_ROWS_WAITING, waiting)
 
-    def observe_feeder(self, statistics: Callable[[], Mapping[str, float]]) -> None:
-        """Show the feeder's `frames` and `reconnects` since it started; its `queue_depth`, `clients` and `histories_behind` now."""
-        self._observe(catalogue.FEEDER_FRAMES, lambda: statistics()["frames"])
-        self._observe(catalogue.FEEDER_RECONNECTS, lambda: statistics()["reconnects"])
-        self._observe(catalogue.FEEDER_QUEUE_DEPTH, lambda: statistics()["queue_depth"])
-        self._observe(catalogue.FEEDER_CLIENTS, lambda: statistics()["clients"])
-        self._observe(catalogue.FEEDER_HISTORIES_BEHIND, lambda: statistics()["histories_behind"])
+    def observe_feeder(self, levels: Callable[[], Levels]) -> None:
+        """Show the feeder's levels, by their names in `catalogue.FEEDER`."""
+        for name, metric in catalogue.FEEDER.items():
+            self._observe(metric, partial(_level, levels, name))
 
     def _counter(self, metric: Metric) -> Counter:
         return self._meter.create_counter(metric.name, metric.unit, metric.description)
@@ -82,10 +84,25 @@ class Instruments:
             metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=metric.buckets
         )
 
-    def _observe(self, metric: Metric, value: Callable[[], float | None]) -> None:
+    def _observe(self, metric: Metric, value: Callable[[], Level]) -> None:
         def observe(_options: CallbackOptions) -> Iterable[Observation]:
-            now = value()
-            return () if now is None else (Observation(now),)
+            return _observations(metric, value())
 
         make = self._meter.create_observable_counter if metric.kind is Kind.COUNTER else self._meter.create_observable_gauge
         make(metric.name, [observe], metric.unit, metric.description)
+
+
+def _observations(metric: Metric, level: Level) -> list[Observation]:
+    if level is None:
+        return []
+    if not isinstance(level, Mapping):
+        return [Observation(level)]
+    return [Observation(value, dict(zip(metric.labels, _labels(key), strict=True))) for key, value in level.items()]
+
+
+def _level(levels: Callable[[], Levels], name: str) -> Level:
+    return levels().get(name)
+
+
+def _labels(key: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (key,) if isinstance(key, str) else key

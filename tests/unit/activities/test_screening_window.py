@@ -244,6 +244,16 @@ async def test_staleness_is_recorded_when_it_begins_and_counted_while_it_lasts()
     assert result.matches == ()
 
 
+async def test_a_window_tells_which_symbols_were_stale_at_its_last_tick_even_if_it_evaluated_nothing() -> None:
+    def one_behind(number: int, progress: Progress) -> TickResult:
+        return replace(nothing_new(number, progress), symbols_stale=min(number, 2), stale_symbols=("ADAUSDT", "BTCUSDT")[:number])
+
+    async with watching(ScriptedScreen(one_behind)) as window:
+        result = await window.result()
+
+    assert (2, ("ADAUSDT", "BTCUSDT"), 0) == (result.symbols_stale, result.stale_symbols, result.counts.evaluations)
+
+
 async def test_a_filter_that_fails_three_times_in_a_row_ends_the_window_with_the_reason() -> None:
     screen, log = ScriptedScreen(failing), Log()
     log.open.set()

@@ -85,6 +85,15 @@ def test_a_running_trader_shows_its_own_report_and_where_to_see_its_story() -> N
     assert shown.index("second") < shown.index("first")
 
 
+def test_stale_symbols_are_named_with_since_when() -> None:
+    stale = replace(REPORT, symbols_stale=9, stale_symbols=("ADAUSDT", "BTCUSDT"), stale_since=datetime(2026, 1, 5, 12, tzinfo=UTC))
+
+    assert "9 symbols since 2026-01-05 12:00:00: ADAUSDT BTCUSDT and 7 more" in text_of(
+        status_view(TraderStanding(stored=STORED, report=stale), HEALTH, LINK)
+    )
+    assert "since 2026-01-05" not in text_of(status_view(TraderStanding(stored=STORED, report=REPORT), HEALTH, LINK))
+
+
 def test_without_workers_the_database_speaks_and_says_so() -> None:
     shown = text_of(status_view(TraderStanding(stored=STORED, report=None, why_no_report="no worker answers"), HEALTH, LINK))
     assert "from the database  no worker answers" in shown
