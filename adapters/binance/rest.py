@@ -91,21 +91,24 @@ class BinanceRest:
                 reply = await self._client.get(path, params=parameters)
         except (httpx.HTTPError, TimeoutError) as error:
             raise UnavailableError(f"GET {path}: {type(error).__name__}: {error}") from error
-        self._note(reply, path)
+        self._note(reply)
         return reply
 
-    def _note(self, reply: httpx.Response, path: str) -> None:
+    def _note(self, reply: httpx.Response) -> None:
         exchange_time = _exchange_time(reply)
         self.limiter.report(int(header_number(reply.headers.get("X-MBX-USED-WEIGHT-1M"), 0)), exchange_time)
-        message = f"GET {path}: {reply.status_code} {reply.text[:200] if not reply.is_success else ''}"
         if reply.status_code in REFUSALS:
             pause = self.limiter.refuse(pause_demanded(reply, exchange_time), f"the exchange answered {reply.status_code}")
-            logger.warning("The exchange asks for a pause; nobody asks for %.0f s: %s", pause, message)
-            raise UnavailableError(message)
+            if pause:
+                logger.warning("The exchange refuses: nobody asks it for %.0f s. %s", pause, _problem(reply))
+            raise UnavailableError(_problem(reply))
         self.limiter.allow()
-        if reply.is_success:
-            return
-        raise RefusedError(message) if reply.is_client_error else UnavailableError(message)
+        if not reply.is_success:
+            raise RefusedError(_problem(reply)) if reply.is_client_error else UnavailableError(_problem(reply))
+
+
+def _problem(reply: httpx.Response) -> str:
+    return f"GET {reply.request.url.path}: {reply.status_code} {reply.text[:200]}"
 
 
 def _read(reply: httpx.Response, read: Callable[[Any], Reply]) -> Reply:

@@ -133,8 +133,13 @@ class WeightLimiter:
             self._resumes_at = 0.0
 
     def refuse(self, seconds: float, reason: str) -> float:
-        """The exchange demands that nobody asks for so long. Returns the pause, which is longer the more often in a row that happens."""
-        if self._is_probing or self._clock() >= self._resumes_at:  # otherwise it was under way at the refusal before
+        """The exchange demands that nobody asks for so long.
+
+        Returns the pause that begins with this, longer the more often in a row it happens; zero for a request that was under way when one
+        before it was refused.
+        """
+        begins = self._is_probing or self._clock() >= self._resumes_at
+        if begins:
             self._is_probing = False
             self._refusals += 1
             self._resumes_at = 0.0
@@ -142,7 +147,7 @@ class WeightLimiter:
         pause = min(LONGEST_PAUSE, max(seconds, doubled))
         self._resumes_at = max(self._resumes_at, self._clock() + pause)
         self._reason = reason
-        return pause
+        return pause if begins else 0.0
 
     def state(self) -> LimiterState:
         """How much is used and whether anything is paused. May be called from another thread."""
