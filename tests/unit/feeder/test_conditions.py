@@ -118,7 +118,9 @@ def test_a_backfill_shows_its_progress_and_is_not_unhealthy(watched: Watched) ->
     assert watched.conditions.is_healthy
 
 
-@pytest.mark.parametrize(("offset", "told"), [(timedelta(seconds=1.3), "1.3 s ahead of ours"), (timedelta(seconds=-2), "2.0 s behind ours")])
+@pytest.mark.parametrize(
+    ("offset", "told"), [(timedelta(seconds=1.3), "1.3 s ahead of ours"), (timedelta(seconds=-2), "2.0 s behind ours")]
+)
 def test_a_clock_that_is_off_is_only_a_warning(watched: Watched, offset: timedelta, told: str) -> None:
     skewed = replace(WELL, clock_offset=offset)
     watched.after(0, skewed)

@@ -10,10 +10,14 @@ from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import CollectorRegistry, generate_latest
 
 from activities.ports import Outcome
-from adapters.telemetry.catalogue import METRICS, Kind
-from adapters.telemetry.instruments import Instruments
+from adapters.telemetry.catalogue import FEEDER, METRICS
+from adapters.telemetry.instruments import Instruments, Level
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs/telemetry.md"
+LEVELS: dict[str, Level] = {
+    name: {("x",) * len(metric.labels): number} if metric.labels else number for number, (name, metric) in enumerate(FEEDER.items())
+}
+"""A different number for each level of the feeder."""
 
 
 class Scraped:
@@ -93,16 +97,27 @@ def test_a_scrape_shows_exactly_the_catalogue(scraped: Scraped) -> None:
     scraped.instruments.replica_delay("closed", 0.004)
     scraped.instruments.observe_synchronisations(lambda: 2)
     scraped.instruments.observe_execution_rows(lambda: 4)
-    scraped.instruments.observe_feeder(lambda: {"frames": 9, "reconnects": 1, "queue_depth": 3, "clients": 2, "histories_behind": 6})
+    scraped.instruments.observe_feeder(lambda: LEVELS)
 
     assert {metric.exposed_name: metric.kind.value for metric in METRICS} == scraped.exposed()
-    observed = {metric.exposed_name: scraped.value(metric.exposed_name) for metric in METRICS if metric.kind is Kind.GAUGE}
-    assert list(observed.values()) == [5, 2, 0, 4, 3, 2, 6]
-    assert (scraped.value("cloudtrader_feeder_frames_total"), scraped.value("cloudtrader_feeder_reconnects_total")) == (9, 1)
+
+
+def test_each_level_of_the_feeder_is_shown_under_its_labels(scraped: Scraped) -> None:
+    scraped.instruments.observe_feeder(lambda: LEVELS)
+
+    shown = [scraped.value(metric.exposed_name, **dict.fromkeys(metric.labels, "x")) for metric in FEEDER.values()]
+    assert list(range(len(FEEDER))) == shown
+
+
+def test_a_level_that_is_not_known_is_not_shown_and_one_with_labels_once_for_each_of_them(scraped: Scraped) -> None:
+    scraped.instruments.observe_feeder(lambda: {"snapshot_age": None, "reconnects": {"lost": 2, "rotation": 1}})
+
+    assert scraped.value("cloudtrader_feeder_snapshot_age_seconds") is None
+    assert [2, 1] == [scraped.value("cloudtrader_feeder_reconnects_total", reason=reason) for reason in ("lost", "rotation")]
 
 
 def test_the_documentation_lists_exactly_the_catalogue() -> None:
     rows = re.findall(r"^\| `(cloudtrader_\w+)` \| (\w+) \| ([^|]*) \| ([^|]*) \|$", DOCUMENTATION.read_text(), re.MULTILINE)
 
     expected = [(metric.exposed_name, metric.kind, ", ".join(metric.labels), metric.description) for metric in METRICS]
-    assert expected == [(name, kind, labels.strip("` "), description) for name, kind, labels, description in rows]
+    assert expected == [(name, kind, labels.replace("`", "").strip(), description) for name, kind, labels, description in rows]
