@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from activities.ports import STALE_NAMED, Freshness, Outcome, ScreenRequest, TickResult
+from adapters.candle_store import STATUS_CODES, CandleStore
 from adapters.feeder_client import MarketReplica
 from domain.errors import FilterFailedError, RefusedError, UnavailableError
 from domain.filters import FilterSpec, Trigger
-from domain.market import epoch_milliseconds
+from domain.market import SymbolStatus, epoch_milliseconds
 from domain.screening import Progress
 from filters.evaluation import Evaluation, Evaluator
 from filters.expression import CompiledFilter, compile_filter
@@ -93,6 +94,7 @@ class ReplicaScreen:
         self._compiled = compiled
         self._request = request
         self._watched: Watched | None = None
+        self._ranks = replica.store.rank
         self._settled = {interval: replica.settled(interval) for interval in compiled.required}
 
     async def changed(self) -> None:
@@ -228,25 +230,25 @@ class ReplicaScreen:
         return freshness.age > self._request.limits.stale_after
 
     def _rows(self) -> Watched:
-        """The trader's symbols as rows. Listed ones, or the market's by 24 h quote volume up to the tier's number."""
-        symbols = self._replica.store.symbols
-        if self._watched is not None and (self._request.settings.symbols or len(self._watched.names) == len(symbols)):
-            return self._watched
-        wanted, most = self._request.settings.symbols, self._request.limits.max_symbols
-        if wanted:
-            rows = np.flatnonzero(np.isin(symbols, wanted))
-        elif most is not None and most < len(symbols):
-            volume = np.nan_to_num(self._replica.store.tickers.columns["quote_volume"])
-            rows = np.sort(np.argsort(-volume, kind="stable")[:most])
-        else:
-            rows = np.arange(len(symbols))
-        self._watched = Watched(
-            rows=rows,
-            names=tuple(symbols[row] for row in rows.tolist()),
-            max_matches=self._request.limits.max_signals_per_tick,
-            late_after=self._request.limits.stale_after,
-        )
+        """The trader's symbols as rows: those it lists, whatever their status, or the largest that trade, up to the tier's number."""
+        store = self._replica.store
+        if self._watched is None or self._ranks is not store.rank:
+            # The store never changes its ranks and statuses in place.
+            self._ranks = store.rank
+            rows = self._wanted_rows(store)
+            self._watched = Watched(
+                rows=rows,
+                names=tuple(store.symbols[row] for row in rows.tolist()),
+                max_matches=self._request.limits.max_signals_per_tick,
+                late_after=self._request.limits.stale_after,
+            )
         return self._watched
+
+    def _wanted_rows(self, store: CandleStore) -> NDArray[np.intp]:
+        if wanted := self._request.settings.symbols:
+            return np.flatnonzero(np.isin(store.symbols, wanted))
+        trading = np.flatnonzero(store.status == STATUS_CODES[SymbolStatus.TRADING])
+        return np.sort(trading[np.argsort(store.rank[trading], kind="stable")[: self._request.limits.max_symbols]])
 
 
 def _milliseconds(freshness: Freshness) -> int:
