@@ -35,7 +35,7 @@ class Standing:
     as_of_before: int
     """The same TRAILS_BY seconds ago; 0 where that is not known."""
     behind: int
-    """Histories it has lacked candles of during all of the last PERSISTS seconds."""
+    """Histories it has lacked candles of during all of the last PERSISTS seconds; where it was not heard for so long, at any moment."""
 
     def trails(self, other: "Standing") -> bool:
         """Whether it still does not know what the other knew seconds ago."""
@@ -62,12 +62,14 @@ class Heartbeats:
         if not self._heard:
             return UNHEARD
         heard_at, newest = self._heard[-1]
+        behind = [status.behind for moment, status in self._heard if moment >= heard_at - PERSISTS]
+        is_new = self._heard[0][0] > heard_at - PERSISTS
         return Standing(
             is_silent=now - heard_at > SILENT_AFTER,
             age=newest.age / 1000,
             as_of=newest.as_of,
             as_of_before=max((status.as_of for moment, status in self._heard if moment <= now - TRAILS_BY), default=0),
-            behind=min(status.behind for moment, status in self._heard if moment >= heard_at - PERSISTS),
+            behind=max(behind) if is_new else min(behind),
         )
 
 
@@ -76,14 +78,13 @@ def choose(standings: Sequence[Standing], current: int, *, followed_for: float) 
     found = standings[current]
     if not found.is_silent and followed_for < AT_LEAST_FOLLOWED:
         return current
-    better = [position for position, other in enumerate(standings) if _is_better(other, found)]
-    return min(better, key=lambda position: _rank(standings[position]), default=current)
+    best = _best(standings, [position for position, other in enumerate(standings) if _is_better(other, found)])
+    return current if best is None else best
 
 
 def choose_instead(standings: Sequence[Standing], lost: int | None) -> int | None:
     """The feeder to follow now that the connection to `lost` is gone; `None` while no other is heard."""
-    heard = [position for position, standing in enumerate(standings) if position != lost and not standing.is_silent]
-    return min(heard, key=lambda position: _rank(standings[position]), default=None)
+    return _best(standings, [position for position, other in enumerate(standings) if position != lost and not other.is_silent])
 
 
 def _is_better(other: Standing, found: Standing) -> bool:
@@ -97,5 +98,12 @@ def _is_better(other: Standing, found: Standing) -> bool:
     return found.behind > 2 * other.behind + FEW_BEHIND
 
 
-def _rank(standing: Standing) -> tuple[bool, int, int]:
-    return standing.age > STALLED_AFTER, standing.behind, -standing.as_of
+def _best(standings: Sequence[Standing], positions: Sequence[int]) -> int | None:
+    """The best of these, the first of equals."""
+
+    def rank(position: int) -> tuple[bool, int]:
+        standing = standings[position]
+        is_late = standing.age > STALLED_AFTER or any(standing.trails(standings[other]) for other in positions)
+        return is_late, standing.behind // FEW_BEHIND
+
+    return min(positions, key=rank, default=None)

@@ -159,9 +159,10 @@ class Broadcast:
         """How a connection begins that gets nothing but heartbeats."""
         return encode(Hello(self._store.seq, self.epoch, self._market, ()))
 
-    def pulse(self) -> bytes:
-        """A heartbeat for such a connection."""
-        return encode(Heartbeat(self._store.seq, self._status()))
+    def pulse(self) -> bytes | None:
+        """A heartbeat for such a connection; `None` while there is no market that could be followed."""
+        status = self._status()
+        return encode(Heartbeat(self._store.seq, status)) if status.as_of and self._store.symbols else None
 
     def _listing(self, seq: int) -> Listing:
         return Listing(seq, self._status(), self._store.status, self._store.rank)

@@ -14,6 +14,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from adapters.feeder_protocol import HEARTBEATS_PATH, PATH
 from domain.errors import RefusedError, UnavailableError
@@ -100,8 +101,9 @@ class MarketServer:
     async def _serve_heartbeats(self, connection: ServerConnection) -> None:
         try:
             await connection.send(self._broadcast.greeting())
-            while True:
-                await connection.send(self._broadcast.pulse())
+            while connection.state is State.OPEN:
+                if (pulse := self._broadcast.pulse()) is not None:
+                    await connection.send(pulse)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LIGHT_HEARTBEAT_SECONDS):
                         await connection.wait_closed()

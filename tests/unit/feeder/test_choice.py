@@ -86,6 +86,17 @@ def test_after_a_loss_a_poor_feeder_is_better_than_none():
     assert 1 == choose_instead(standings(steady(), steady(age=60, behind=2_000)), 0)
 
 
+def test_what_a_feeder_lacks_counts_at_once_when_it_was_only_just_heard():
+    """A restarted one lacks nothing before it knows its symbols."""
+    new = feeder(beat(18, behind=0), beat(19, behind=2_000), beat(20, behind=1_900))
+    old = standings(steady(behind=500), new)
+    assert (0, 0) == (choose(old, 0, followed_for=LONG), choose_instead(old, None))
+
+
+def test_after_a_loss_one_whose_market_is_older_comes_last():
+    assert 2 == choose_instead(standings(steady(), steady(lag=TRAILS_BY + 2), steady(behind=300)), 0)
+
+
 def test_at_the_start_the_first_named_is_taken_when_both_are_fine():
     assert 0 == choose_instead(standings(steady(), steady()), None)
 

@@ -183,6 +183,14 @@ async def test_a_feeder_of_another_market_is_never_followed(soon, caplog):
         assert ours.url == replica.followed
 
 
+async def test_a_feeder_without_a_market_sends_no_heartbeats_and_is_not_chosen():
+    empty, whole = Feeder(), Feeder()
+    empty.status = Status(as_of=0, age=0, behind=0)
+    async with served(empty, whole), following(empty, whole) as replica:
+        await synchronised(replica)
+        assert whole.url == replica.followed
+
+
 async def test_a_refused_token_is_said_clearly_and_tried_again_slowly(caplog):
     feeder = Feeder()
     async with served(feeder), following(feeder, token="wrong") as replica:
