@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from adapters.binance.listings import ListedSymbol
 from domain.errors import RefusedError
 
-DOLLARS = "USDT USDC FDUSD TUSD USDP PAX BUSD DAI USDE USD1 XUSD RLUSD PYUSD BFUSD USDS USDSB SUSD GUSD LUSD USDD USTC UST"
+DOLLARS = "USDT USDC FDUSD TUSD USDP PAX BUSD DAI USDE USD1 XUSD RLUSD PYUSD BFUSD USDS USDSB SUSD GUSD LUSD USDD"
 OTHER_CURRENCIES = "EUR EURI AEUR GBP AUD BRL TRY RUB UAH NGN ZAR IDRT BIDR BKRW BVND PLN RON ARS MXN CZK JPY COP"
 STABLE_BASES = frozenset(f"{DOLLARS} {OTHER_CURRENCIES}".split())
 """Assets that stand for a currency, by the exact name the exchange gives the base: their price against the dollar says nothing of a
-market. Gold (PAXG) is not among them."""
+market. Not among them: gold (PAXG), and what lost its peg (USTC)."""
 
 
 @dataclass(frozen=True, kw_only=True)

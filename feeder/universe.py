@@ -72,7 +72,7 @@ class Universe:
 
     def _believes(self, trading: int) -> bool:
         followed = int(np.count_nonzero(self._store.status == STATUS_CODES[SymbolStatus.TRADING]))
-        if not trading and not followed:
+        if not trading and not self._store.symbols:
             raise UnavailableError(f"the exchange lists no tradable symbol against {self._selection.quote_asset}")
         is_odd = trading < FEWEST_SHARE * followed
         self._is_in_doubt = is_odd and not self._is_in_doubt
