@@ -7,15 +7,23 @@ import argparse
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from bench.market import throughput
+from bench.market import fanout, load, throughput
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     benches = parser.add_subparsers(required=True)
+    one = benches.add_parser(
+        "load", help="2,400 streams, bursts, pauses, lost connections, a restart: what is lost and how late the rest is"
+    )
+    one.add_argument("--minutes", type=float, default=10, help="of the typical rate; the busy rate takes a fifth of that")
+    one.set_defaults(bench=lambda options: load.run(load.lasting(options.minutes)))
     one = benches.add_parser("throughput", help="frames a second on one core, against a bare receive-and-parse loop")
     one.add_argument("--seconds", type=float, default=10)
     one.set_defaults(bench=lambda options: throughput.measure(options.seconds))
+    one = benches.add_parser("clients", help="50 clients of one feeder at 1,200 frames a second")
+    one.add_argument("--seconds", type=float, default=60)
+    one.set_defaults(bench=lambda options: fanout.measure(options.seconds))
     return parser
 
 

@@ -152,7 +152,7 @@ class FeederProcess(Process):
 
     async def status(self) -> dict[str, Any]:
         """What it says of itself; httpx's errors while it does not listen."""
-        reply: dict[str, Any] = (await self._http.get("/status")).json()
+        reply: dict[str, Any] = (await self._http.get("/status")).raise_for_status().json()
         return reply
 
     async def is_complete(self) -> bool:
