@@ -17,7 +17,7 @@ from adapters import migrations
 from adapters.settings import STATE_DIRECTORY, Settings, environment
 from adapters.temporal import connect
 from api.failures import in_terms_of_the_product
-from cli.market import FRESH_WITHIN, market_status
+from cli.market import market_status
 from cli.migrate import MIGRATIONS
 from cli.output import duration
 from cli.search_attributes import ANSWER_WITHIN, SILENCE, missing_from
@@ -170,11 +170,9 @@ async def _feeder(settings: Settings) -> str:
 
 async def _market_data(settings: Settings) -> str:
     found = await market_status(settings)
-    if not found.healthy or found.age > FRESH_WITHIN:
-        raise UnavailableError(
-            f"The exchange has sent nothing for {duration(found.age)}: traders see stale data. Check the network and {found.url}/status."
-        )
-    return f"{duration(found.age)} old"
+    if not found.healthy:
+        raise UnavailableError(f"{'; '.join(found.problems)}. `cloudtrader market status` shows more, docs/market-data.md what to do.")
+    return "; ".join((f"{duration(found.age)} old", *found.problems))
 
 
 async def _clock(settings: Settings) -> str:

@@ -1,32 +1,52 @@
-"""`cloudtrader market ...`: how the feeder is."""
+"""`cloudtrader market ...`: whether the market data is healthy, and which symbols are not."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.console import Group, RenderableType
 
+from adapters.feeder_link import FeederAddress, feeder_addresses
 from adapters.settings import Settings
+from cli.exits import ExitCode
+from cli.market_views import status_view, symbol_view, symbols_view
 from cli.options import Json, blocking
-from cli.output import NOTHING, duration, moment, show, table
-from domain.errors import UnavailableError
+from cli.output import show
+from domain.errors import NotFoundError, UnavailableError
 
 app = typer.Typer(no_args_is_help=True, help="Look at the market data.")
 
 ANSWER_WITHIN = timedelta(seconds=5)
-FRESH_WITHIN = timedelta(seconds=15)
-"""Older data is stale for the tier that asks most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherFeeder:
+    """A feeder beside the one that is shown; `problem` where it does not answer."""
+
+    url: str
+    healthy: bool = False
+    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MarketStatus:
-    """What the feeder says of itself."""
+    """What the best of the feeders says of itself: its /status document."""
 
-    healthy: bool
     url: str
     details: dict[str, Any]
+    others: tuple[OtherFeeder, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing keeps current candles from traders."""
+        return bool(self.details["healthy"])
+
+    @property
+    def problems(self) -> list[str]:
+        """Each condition that holds, in a line."""
+        return [f"{holding['condition']}: {holding['message']}" for holding in self.details["conditions"]]
 
     @property
     def age(self) -> timedelta:
@@ -46,27 +66,47 @@ class MarketStatus:
 
 
 async def market_status(settings: Settings) -> MarketStatus:
-    """Ask the feeder. Raises UnavailableError."""
-    url = settings.feeder_url.replace("ws", "http", 1).rstrip("/")
-    try:
-        async with httpx.AsyncClient(timeout=ANSWER_WITHIN.total_seconds()) as http:
-            health = await http.get(f"{url}/healthz")
-            answer = (await http.get(f"{url}/status")).raise_for_status()
-        return MarketStatus(healthy=health.is_success, url=url, details=answer.json())
-    except (httpx.HTTPError, ValueError) as problem:
-        raise UnavailableError(
-            f"The feeder does not answer at {url} ({type(problem).__name__}). Start it with `make up`, or set CLOUDTRADER_FEEDER_URL."
-        ) from problem
+    """Ask every feeder; the healthy one whose market is furthest speaks. Raises UnavailableError when none answers."""
+    addresses = _addresses(settings)
+    answers = await asyncio.gather(*(_document(address, "/status") for address in addresses), return_exceptions=True)
+    told = {_page(address): answer for address, answer in zip(addresses, answers, strict=True)}
+    found = {url: answer for url, answer in told.items() if isinstance(answer, dict)}
+    if not found:
+        raise next(answer for answer in answers if isinstance(answer, BaseException))
+    best = max(found, key=lambda url: (found[url]["healthy"], found[url]["as_of"] or ""))
+    others = tuple(_other(url, answer) for url, answer in told.items() if url != best)
+    return MarketStatus(url=best, details=found[best], others=others)
 
 
 @app.command()
 @blocking
 async def status(as_json: Json = False) -> None:
-    """Whether market data flows, how old and how complete it is, and which symbols lack candles."""
+    """Whether the market data is healthy, and which symbols are not; exit code 1 when it is not."""
     found = await market_status(Settings())
-    show({"healthy": found.healthy, "url": found.url, **found.details}, status_view(found), as_json=as_json)
+    text = status_view(found.url, found.details, [(other.url, other.problem or _word(other.healthy)) for other in found.others])
+    show({"url": found.url, **found.details, "other_feeders": found.others}, text, as_json=as_json)
     if not found.healthy:
-        raise UnavailableError(f"The feeder gets no market data: look at {found.url}/status and at its log.")
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+@app.command()
+@blocking
+async def symbols(
+    symbol: Annotated[str, typer.Argument(metavar="[SYMBOL]", help="Show this symbol's six histories.", show_default=False)] = "",
+    as_json: Json = False,
+) -> None:
+    """Every symbol in a line, those with something wrong first; or all of one symbol."""
+    settings = Settings()
+    best = await market_status(settings)
+    address = next(address for address in _addresses(settings) if _page(address) == best.url)
+    document = await _document(address, "/symbols")
+    if not symbol:
+        show(document, symbols_view(document["symbols"]), as_json=as_json)
+        return
+    wanted = next((found for found in document["symbols"] if found["symbol"] == symbol.upper()), None)
+    if wanted is None:
+        raise NotFoundError(f"The feeder at {best.url} knows no symbol {symbol.upper()}; `cloudtrader market symbols` lists them.")
+    show(wanted, symbol_view(wanted), as_json=as_json)
 
 
 @app.callback()
@@ -74,31 +114,34 @@ def _group() -> None:
     """Look at the market data."""
 
 
-def status_view(found: MarketStatus) -> RenderableType:
-    """Whether all is well, how complete each interval is, and which symbols are furthest behind."""
-    details = found.details
-    head = (
-        f"{_health(found)}: {details['market']} market, {details['symbols']} symbols, data {duration(found.age)} old, "
-        f"{details['connections_open']} of {details['connections']} connections open, {details['clients']} clients, "
-        f"{details['repairs_waiting']} gaps to fill"
-    )
-    covered = table("interval", "histories", "complete", "behind")
-    for interval, coverage in details["coverage"].items():
-        covered.add_row(interval, *(str(coverage[name]) for name in ("rows", "complete", "behind")))
-    return Group(head, covered, *(("", _worst(details["worst"])) if details["worst"] else ()))
+def _addresses(settings: Settings) -> tuple[FeederAddress, ...]:
+    return feeder_addresses(settings.feeder_url, settings.feeder_token.get_secret_value(), settings.feeder_ca)
 
 
-def _health(found: MarketStatus) -> str:
-    if not found.healthy:
-        return "[red]no market data[/]"
-    return f"[yellow]{found.behind} histories lack candles[/]" if found.behind else "[green]healthy[/]"
+def _page(address: FeederAddress) -> str:
+    return address.url.replace("ws", "http", 1)
 
 
-def _worst(laggards: list[dict[str, Any]]) -> RenderableType:
-    made = table("symbol", "interval", "known through", "lacks candles for", title="furthest behind")
-    for laggard in laggards:
-        known = laggard["closed_through"]
-        through = moment(datetime.fromisoformat(known)) if known else NOTHING
-        behind = duration(timedelta(seconds=laggard["behind"])) if known else "its whole past"
-        made.add_row(laggard["symbol"], laggard["interval"], through, behind)
-    return made
+async def _document(address: FeederAddress, path: str) -> dict[str, Any]:
+    url = _page(address)
+    try:
+        async with httpx.AsyncClient(timeout=ANSWER_WITHIN.total_seconds(), verify=address.tls or True) as http:
+            answer = (await http.get(url + path)).raise_for_status()
+        document: dict[str, Any] = answer.json()
+    except (httpx.HTTPError, ValueError) as problem:
+        raise UnavailableError(
+            f"The feeder does not answer at {url} ({type(problem).__name__}). Start it with `make up`, or set CLOUDTRADER_FEEDER_URL."
+        ) from problem
+    return document
+
+
+def _other(url: str, answer: dict[str, Any] | BaseException) -> OtherFeeder:
+    if isinstance(answer, dict):
+        return OtherFeeder(url=url, healthy=answer["healthy"])
+    if isinstance(answer, UnavailableError):
+        return OtherFeeder(url=url, problem="does not answer")
+    raise answer
+
+
+def _word(healthy: bool) -> str:
+    return "healthy" if healthy else "unhealthy"

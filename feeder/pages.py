@@ -30,7 +30,7 @@ class Pages:
         parts, as_of = self._parts, self._parts.intake.as_of
         return _document(
             {
-                "healthy": parts.conditions.is_healthy,
+                "healthy": parts.conditions.is_healthy and len(parts.store.symbols) > 0,
                 "conditions": parts.conditions.holding,
                 "market": parts.market.value,
                 "epoch": parts.broadcast.epoch,
