@@ -18,6 +18,8 @@ from feeder.statistics import FeederStatistics
 logger = logging.getLogger(__name__)
 
 WORKERS = {Lane.URGENT: 6, Lane.BACKFILL: 10}
+OVERLAP = 2
+"""Candles that are known are asked for again: an exchange that tells others is not the one that they are from (`Intake.fill`)."""
 LAG_MILLISECONDS = 60_000
 """How long after a candle's close (market time) the exchange's database may know fewer trades than its stream has shown."""
 
@@ -68,7 +70,8 @@ class RepairWork:
         interval, row = repair
         frame = self._store.frame(interval)
         asked_at = self._intake.as_of
-        records = await rest.klines(self._store.symbols[row], interval, lane, first_missing(frame, row))
+        first = first_missing(frame, row)
+        records = await rest.klines(self._store.symbols[row], interval, lane, None if first is None else first - OVERLAP)
         final, has_moved = self._intake.fill(row, interval, without_lagging(frame, row, records, asked_at), asked_at)
         self._statistics.rest_repairs += 1
         self._broadcast.candles(final)

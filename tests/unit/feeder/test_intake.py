@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from adapters.binance.market_frames import Acknowledgement, Shutdown
-from adapters.candle_store import CANDLE, CLOSED, FROM_REST, INTERVAL_CODES, CandleStore, is_closed
+from adapters.candle_store import CANDLE, CLOSED, CORRECTED, FROM_REST, INTERVAL_CODES, CandleStore, is_closed
 from domain.market import HISTORY_BLOCK, Interval
 from feeder.intake import Intake
 from feeder.statistics import FeederStatistics
@@ -148,6 +148,47 @@ def test_what_the_stream_said_at_the_close_stands_against_rest(intake, store):
     intake.take_closed()
     intake.fill(0, Interval.M1, rest(FIRST), (FIRST + 2) * MINUTE)
     assert np.nanmax(store.frame(Interval.M1).columns["close"][0]) == 2.0
+
+
+def known(intake, *indices):
+    intake.fill(0, Interval.M1, rest(*indices), (indices[-1] + 2) * MINUTE)
+
+
+def other(*indices):
+    records = rest(*indices)
+    records["close"] = 7.0
+    return records
+
+
+def test_a_history_that_the_exchange_contradicts_is_dropped_and_waits_for_the_whole(intake, store, caplog):
+    frame = store.frame(Interval.M1)
+    known(intake, *range(FIRST, FIRST + 10))
+    told, moved = intake.fill(0, Interval.M1, other(*range(FIRST + 8, FIRST + 12)), (FIRST + 13) * MINUTE)
+    assert ([], True) == (told.tolist(), moved)
+    assert (-1, -1, 0, 0) == (frame.begin[0], frame.closed_through[0], frame.as_of[0], frame.flags[0].max())
+    assert "another past of BTCUSDT" in caplog.text
+    intake.fill(0, Interval.M1, other(*range(FIRST - 5, FIRST + 12)), (FIRST + 13) * MINUTE)
+    assert (FIRST - 5, FIRST + 11) == (frame.closed_from[0], frame.closed_through[0])
+    assert {7.0} == set(frame.columns["close"][0][is_closed(frame.flags[0])])
+
+
+def test_one_candle_that_differs_is_a_correction_and_drops_nothing(intake, store):
+    frame = store.frame(Interval.M1)
+    known(intake, *range(FIRST, FIRST + 10))
+    told = rest(*range(FIRST + 8, FIRST + 12))
+    told["close"][1] = 7.0
+    intake.fill(0, Interval.M1, told, (FIRST + 13) * MINUTE)
+    assert (FIRST, FIRST + 11, 1) == (frame.closed_from[0], frame.closed_through[0], frame.corrections)
+    assert CLOSED | FROM_REST | CORRECTED == frame.flags[0, FIRST + 9 - frame.first_index]
+
+
+def test_candles_that_only_the_stream_told_are_no_history_to_contradict(intake, store):
+    for index in range(FIRST, FIRST + 3):
+        intake.receive(kline(index=index, closed=True))
+    intake.take_closed()
+    _, moved = intake.fill(0, Interval.M1, other(*range(FIRST - 5, FIRST + 3)), (FIRST + 4) * MINUTE)
+    assert moved
+    assert (FIRST - 5, FIRST + 2) == (store.frame(Interval.M1).closed_from[0], store.frame(Interval.M1).closed_through[0])
 
 
 @pytest.mark.skipif(not RECORDED.exists(), reason="the recorded frames are not on this machine")

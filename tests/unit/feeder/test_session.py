@@ -142,6 +142,22 @@ def test_a_new_session_repairs_what_the_lost_message_left_out():
     assert replica.frame(Interval.M1).version > version
 
 
+def test_a_row_that_the_feeder_forgot_is_forgotten():
+    source, replica = Source(("AUSDT", "BUSDT")), CandleStore()
+    session, client = FeederSession(replica), source.broadcast.join()
+    for row in (0, 1):
+        source.candle(row, FIRST, close=9.0)
+        source.begin(row, FIRST)
+    drain(client, session)
+    source.store.frame(Interval.M1).forget(np.array([0]))
+    source.broadcast.row_begin(0, 0, -1)
+    source.candle(0, FIRST, close=1.0)
+    drain(client, session)
+    assert by_symbol(source.store) == by_symbol(replica)
+    frame = replica.frame(Interval.M1)
+    assert ([-1, FIRST], 1.0) == (frame.closed_through.tolist(), frame.columns["close"][0, FIRST - frame.first_index])
+
+
 def test_the_old_contents_stay_until_the_new_snapshot_of_the_interval_is_whole():
     source, replica = Source(tuple(f"S{number}USDT" for number in range(40))), CandleStore()
     source.candle(0, FIRST)
