@@ -97,7 +97,7 @@ async def test_the_time_of_a_market_that_runs_faster_is_its_own(market):
 
 async def until(condition):
     async with asyncio.timeout(30):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - it waits for whatever it is told
             await asyncio.sleep(0)
 
 
