@@ -28,6 +28,8 @@ class Standing:
     """What is known of one feeder now."""
 
     is_silent: bool
+    is_gone: bool
+    """The connection that brings its heartbeats is broken."""
     age: float
     """Seconds since the exchange last sent it anything."""
     as_of: int
@@ -37,12 +39,17 @@ class Standing:
     behind: int
     """Histories it has lacked candles of during all of the last PERSISTS seconds; where it was not heard for so long, at any moment."""
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether its heartbeats come."""
+        return not self.is_silent and not self.is_gone
+
     def trails(self, other: "Standing") -> bool:
         """Whether it still does not know what the other knew seconds ago."""
         return self.as_of < other.as_of_before
 
 
-UNHEARD = Standing(is_silent=True, age=math.inf, as_of=0, as_of_before=0, behind=0)
+UNHEARD = Standing(is_silent=True, is_gone=True, age=math.inf, as_of=0, as_of_before=0, behind=0)
 
 
 class Heartbeats:
@@ -50,22 +57,31 @@ class Heartbeats:
 
     def __init__(self) -> None:
         self._heard: deque[tuple[float, Status]] = deque()
+        self._is_gone = False
 
     def note(self, status: Status, now: float) -> None:
-        """A heartbeat came."""
+        """A heartbeat came. After a silence it counts as the first: the feeder may have begun anew."""
+        if self._heard and now - self._heard[-1][0] > SILENT_AFTER:
+            self._heard.clear()
+        self._is_gone = False
         self._heard.append((now, status))
         while len(self._heard) > 1 and self._heard[1][0] <= now - TRAILS_BY:
             self._heard.popleft()
 
+    def end(self) -> None:
+        """The connection broke."""
+        self._is_gone = True
+
     def standing(self, now: float) -> Standing:
-        """How the feeder stands now."""
-        if not self._heard:
+        """How the feeder stands now. One heartbeat is none: a feeder that only just began does not know yet what it lacks."""
+        if len(self._heard) < 2:
             return UNHEARD
         heard_at, newest = self._heard[-1]
         behind = [status.behind for moment, status in self._heard if moment >= heard_at - PERSISTS]
         is_new = self._heard[0][0] > heard_at - PERSISTS
         return Standing(
             is_silent=now - heard_at > SILENT_AFTER,
+            is_gone=self._is_gone,
             age=newest.age / 1000,
             as_of=newest.as_of,
             as_of_before=max((status.as_of for moment, status in self._heard if moment <= now - TRAILS_BY), default=0),
@@ -84,13 +100,16 @@ def choose(standings: Sequence[Standing], current: int, *, followed_for: float) 
 
 def choose_instead(standings: Sequence[Standing], lost: int | None) -> int | None:
     """The feeder to follow now that the connection to `lost` is gone; `None` while no other is heard."""
-    return _best(standings, [position for position, other in enumerate(standings) if position != lost and not other.is_silent])
+    heard = [position for position, other in enumerate(standings) if other.is_heard]
+    return _best(standings, [position for position in heard if position != lost])
 
 
 def _is_better(other: Standing, found: Standing) -> bool:
     """Whether `other` is better by so much that it is worth leaving `found`."""
-    if other.is_silent or found.is_silent:
-        return not other.is_silent
+    if not other.is_heard:
+        return False
+    if found.is_silent:
+        return True
     if other.age > FRESH_WITHIN or other.trails(found):
         return False
     if found.age > STALLED_AFTER or found.trails(other):

@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 
 JUDGED_EVERY = 0.5
 """Seconds between two looks at how the feeders stand."""
-FIRST_HEARTBEATS = 2.0
-"""Seconds the feeders get to be heard before one is chosen."""
+FIRST_LOOKS = 6
+"""Looks for which all feeders get to be heard before one is chosen."""
 DELAYS_KEPT = 10_000
 
 MeasureDelay = Callable[[str, float], None]
@@ -126,10 +126,10 @@ class MarketReplica:
         self.thread.shutdown(cancel_futures=True)
 
     async def _first_heartbeats(self) -> None:
-        heard = [asyncio.ensure_future(link.heard.wait()) for link in self._links]
-        await asyncio.wait(heard, timeout=FIRST_HEARTBEATS)
-        for waiting in heard:
-            waiting.cancel()
+        for _ in range(FIRST_LOOKS):
+            if all(standing.is_heard for standing in self._standings()):
+                return
+            await asyncio.sleep(JUDGED_EVERY)
 
     def _standings(self) -> list[Standing]:
         """Of each feeder. One of another market counts as never heard."""
@@ -189,13 +189,13 @@ class MarketReplica:
         return await self._first_heard(position, delay)
 
     async def _first_heard(self, lost: int, within: float) -> int:
-        """Wait so long, or until a feeder is heard that was silent; the one to try now."""
+        """Wait so long, or until a feeder is heard that was not; the one to try now."""
         deadline = time.monotonic() + within
-        silent = {position for position, standing in enumerate(self._standings()) if standing.is_silent}
+        away = {position for position, standing in enumerate(self._standings()) if not standing.is_heard}
         while (left := deadline - time.monotonic()) > 0:
             await asyncio.sleep(min(left, JUDGED_EVERY))
             for position, standing in enumerate(self._standings()):
-                if position in silent and not standing.is_silent:
+                if position in away and standing.is_heard:
                     return position
         other = choose_instead(self._standings(), lost)
         return (lost + 1) % len(self._links) if other is None else other

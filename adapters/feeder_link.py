@@ -103,7 +103,6 @@ class HeartbeatLink:
         self.heartbeats = Heartbeats()
         self.market: Market | None = None
         """Which market it serves; `None` before it was reached."""
-        self.heard = asyncio.Event()
         self._failures = 0
 
     async def run(self) -> NoReturn:
@@ -116,6 +115,7 @@ class HeartbeatLink:
                 level = logging.INFO if self._failures == 0 else logging.DEBUG
                 logger.log(level, "No heartbeats from the feeder at %s: %s: %s", self.address.url, type(error).__name__, error)
                 self._failures += 1
+                self.heartbeats.end()
                 await asyncio.sleep(retry_delay(self._failures, LONGEST_LIGHT_RETRY, error))
 
     async def _listen(self) -> NoReturn:
@@ -128,7 +128,6 @@ class HeartbeatLink:
                     case Heartbeat(status=status):
                         self._failures = 0
                         self.heartbeats.note(status, time.monotonic())
-                        self.heard.set()
 
 
 def _tls(ca: str) -> ssl.SSLContext:

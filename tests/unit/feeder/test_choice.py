@@ -86,8 +86,21 @@ def test_after_a_loss_a_poor_feeder_is_better_than_none():
     assert 1 == choose_instead(standings(steady(), steady(age=60, behind=2_000)), 0)
 
 
+def test_a_first_heartbeat_is_not_enough_nor_one_after_a_silence():
+    """A feeder lacks nothing before it knows its symbols."""
+    begun, restarted = feeder(beat(20)), feeder(*(beat(second) for second in (14, 15, 16, 20)))
+    assert [True, True] == [standing.is_silent for standing in standings(begun, restarted)]
+
+
+def test_a_feeder_whose_connection_broke_is_not_chosen_but_one_that_is_followed_is_not_left_for_that():
+    gone = steady()
+    gone.end()
+    both = standings(steady(age=60), gone)
+    assert (0, 0) == (choose(both, 0, followed_for=LONG), choose_instead(both, None))
+    assert 1 == choose(standings(steady(), gone), 1, followed_for=LONG)
+
+
 def test_what_a_feeder_lacks_counts_at_once_when_it_was_only_just_heard():
-    """A restarted one lacks nothing before it knows its symbols."""
     new = feeder(beat(18, behind=0), beat(19, behind=2_000), beat(20, behind=1_900))
     old = standings(steady(behind=500), new)
     assert (0, 0) == (choose(old, 0, followed_for=LONG), choose_instead(old, None))

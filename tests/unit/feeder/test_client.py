@@ -20,6 +20,9 @@ from domain.market import HISTORY_BLOCK, Interval, Market
 from feeder.broadcast import Broadcast
 from feeder.server import MarketServer
 from feeder.statistics import FeederStatistics
+from filters.evaluation import Evaluator
+from tests.integration.feeder.watching import Trader, assert_each_once, request
+from workers.screen import ReplicaScreens
 
 TOKEN = "a secret of the tests"
 FIRST = 100_000 * HISTORY_BLOCK
@@ -46,10 +49,9 @@ class Feeder:
         self._server = MarketServer(self.broadcast, TOKEN, {})
         self._serving = None
 
-    def closed(self, *indices, received_at=0.0):
-        """These minutes closed, of all symbols."""
-        rows = range(len(SYMBOLS))
-        records = [(row, 0, CLOSED, index, index, *[1.0] * 8) for index in indices for row in rows]
+    def closed(self, *indices, received_at=0.0, rows=(0, 1)):
+        """These minutes closed, of these symbols; every third rose."""
+        records = [(row, 0, CLOSED, index, index, 1.0, 3.0, 1.0, 1.0 + (index % 3 == row), *[1.0] * 4) for index in indices for row in rows]
         batch = np.array(records, CANDLE)
         self.store.apply(batch)
         self.broadcast.candles(batch, received_at)
@@ -147,6 +149,34 @@ async def test_when_the_connection_is_lost_the_other_feeder_is_followed_at_once(
         assert [FIRST + 1] * 2 == replica.store.frame(Interval.M1).closed_through.tolist()
         assert (second.url, 1) == (replica.followed, replica.statistics.switches)
         await first.start()
+
+
+async def test_a_feeder_that_is_candles_behind_makes_nothing_be_evaluated_twice_or_never(soon):
+    """The candles that one feeder brought last, the newest of them not whole yet, are gone with it; the other brings them later."""
+    ahead, behind = Feeder(), Feeder()
+    begin = FIRST - HISTORY_BLOCK * 3
+    async with served(ahead, behind), following(ahead, behind) as replica:
+        for feeder in (ahead, behind):
+            feeder.closed(*range(begin, FIRST))
+            feeder.begins(begin)
+        await synchronised(replica)
+        trader, screens = Trader(), ReplicaScreens(replica, Evaluator())
+        watching = asyncio.create_task(trader.watch(await screens.open(request()), SYMBOLS))
+        for index in range(FIRST, FIRST + 4):
+            ahead.closed(index)
+            await until(lambda index=index: trader.progress.evaluated == index)
+        ahead.closed(FIRST + 4, rows=(0,))
+        await ahead.stop()
+        await synchronised(replica, times=2)
+        went_back = replica.store.frame(Interval.M1).closed_through.tolist()
+        for index in range(FIRST, FIRST + 7):
+            behind.closed(index, rows=(1,))
+            await asyncio.sleep(0.02)
+            behind.closed(index, rows=(0,))
+        await until(lambda: trader.progress.evaluated == FIRST + 6 and not trader.progress.behind)
+        watching.cancel()
+        assert [FIRST - 1] * 2 == went_back
+        assert_each_once(trader, replica.store, FIRST + 6)
 
 
 @pytest.mark.parametrize("trouble", [{"age": 60_000}, {"behind": 500}], ids=["stalled", "far behind"])
