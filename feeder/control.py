@@ -39,8 +39,12 @@ class FramePace:
 
     def sent(self) -> None:
         """A control frame is sent now."""
-        self._may_send_at = self._clock() + SPACING
+        self.rest()
         self.answered()
+
+    def rest(self) -> None:
+        """Let some time pass before the next. From a reply on, the exchange has seen that time pass, too, however slow it was."""
+        self._may_send_at = self._clock() + SPACING
 
     def answered(self) -> None:
         """A ping is answered now."""
@@ -129,6 +133,7 @@ class SubscriptionControl:
         request = self._under_way
         if request is None or acknowledgement.id != self._number:
             return
+        self.pace.rest()
         if acknowledgement.error:
             self._statistics.subscriptions_refused += 1
             self._fail(f"refused ({acknowledgement.error})")

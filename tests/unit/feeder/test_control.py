@@ -165,6 +165,15 @@ def test_a_renewed_stream_is_unsubscribed_and_subscribed_again():
     assert exchange.control.is_settled
 
 
+def test_an_exchange_that_stood_still_sees_our_frames_no_closer_together():
+    exchange = Exchange(STREAMS)
+    exchange.run(0.01)
+    exchange.now += 5
+    replied = exchange.now
+    exchange.run(1)
+    assert replied + 0.34 <= exchange.sent_at[1]
+
+
 def most_in_any_second(moments):
     return max((sum(1 for other in moments if moment <= other < moment + 1) for moment in moments), default=0)
 
