@@ -15,6 +15,8 @@ import talib
 
 MINUTE = 60_000
 WIDTH = {"1m": MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": 60 * MINUTE}
+CURRENCIES = ("AUDUSDT", "GBPUSDT")
+"""Recorded, but not followed: their base assets stand for a currency."""
 
 Columns = dict[str, np.ndarray]
 History = Callable[[str], Columns]
@@ -109,7 +111,8 @@ class Oracle:
     """Recorded one-minute candles, and what any trader must find on them."""
 
     def __init__(self, file: str) -> None:
-        minutes = pd.read_parquet(file)
+        minutes = pd.read_parquet(file).astype({"symbol": str})
+        minutes = minutes[~minutes.symbol.isin(CURRENCIES)]
         self.symbols = tuple(sorted(minutes.symbol.unique()))
         self._candles = {width: self._resampled(minutes, WIDTH[width]) for width in WIDTH}
 
