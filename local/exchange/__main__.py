@@ -13,11 +13,13 @@ from pathlib import Path
 from domain.market import epoch_milliseconds, from_epoch_milliseconds
 from local.exchange.clock import MarketClock
 from local.exchange.control import checked_speed
+from local.exchange.door import MOST_DIALS
 from local.exchange.generated import GeneratedMarket
 from local.exchange.kept_time import KeptTime
 from local.exchange.market import SimulatedMarket
 from local.exchange.recorded import RecordedMarket, RecordingError
 from local.exchange.server import Exchange
+from local.exchange.session import Lifetime
 
 _log = logging.getLogger("local.exchange")
 _MISUSE = 2
@@ -39,7 +41,7 @@ def main() -> int:
         kept = KeptTime(options.clock, _name(options)) if options.clock else None
         start = _start(options, market)
         clock = MarketClock(kept.after(start) if kept else start, speed=checked_speed(options.speed), end=market.ends, held=options.hold)
-        asyncio.run(_serve(Exchange(market, clock, host=options.host, port=options.port), kept))
+        asyncio.run(_serve(_exchange(options, market, clock), kept))
     except (RecordingError, StartError, ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return _MISUSE
@@ -58,12 +60,50 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, default=1.0, help="market seconds per second")
     parser.add_argument("--start", type=datetime.fromisoformat, metavar="ISO", help="market time to start at; UTC unless it says otherwise")
     parser.add_argument("--clock", type=Path, metavar="FILE", help="keep the market's time here, and go on from it at the next start")
+    parser.add_argument("--reserve", type=int, default=0, metavar="N", help="hold the last N symbols back until they are listed")
+    parser.add_argument(
+        "--hole", action="append", default=[], metavar="FROM/TO", help="no symbol trades between these ISO times; repeatable"
+    )
+    parser.add_argument("--connection-hours", type=float, default=24.0, help="stream connections end after so long")
+    parser.add_argument("--ping-seconds", type=float, default=20.0, help="pings are sent so often")
+    parser.add_argument(
+        "--pong-seconds", type=float, default=60.0, help="who has not answered for so long after the next ping is due is cut"
+    )
+    parser.add_argument("--dials", type=int, default=MOST_DIALS, help="stream connections that an address may open in five minutes")
     parser.add_argument("--hold", action="store_true", help="keep the clock still until POST /control/start")
     return parser
 
 
 def _market(options: argparse.Namespace) -> SimulatedMarket:
     return RecordedMarket(options.replay) if options.replay else GeneratedMarket(seed=options.seed, symbols=options.symbols)
+
+
+def _exchange(options: argparse.Namespace, market: SimulatedMarket, clock: MarketClock) -> Exchange:
+    lifetime = Lifetime(ping_every=options.ping_seconds, pong_within=options.pong_seconds, connection=options.connection_hours * 3_600)
+    return Exchange(
+        market,
+        clock,
+        host=options.host,
+        port=options.port,
+        lifetime=lifetime,
+        most_dials=options.dials,
+        reserved=options.reserve,
+        holes=[_hole(text) for text in options.hole],
+    )
+
+
+def _hole(text: str) -> tuple[int, int]:
+    try:
+        begins, ends = (epoch_milliseconds(_utc(datetime.fromisoformat(part))) for part in text.split("/"))
+    except ValueError as error:
+        raise StartError(
+            f"--hole {text} is not two ISO times with a slash between them, such as 2021-04-25T04:01/2021-04-25T08:45"
+        ) from error
+    return begins, ends
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _name(options: argparse.Namespace) -> str:
@@ -75,7 +115,7 @@ def _name(options: argparse.Namespace) -> str:
 def _start(options: argparse.Namespace, market: SimulatedMarket) -> int:
     if options.start is None:
         return _default_start(market)
-    start: datetime = options.start if options.start.tzinfo else options.start.replace(tzinfo=UTC)
+    start = _utc(options.start)
     moment = epoch_milliseconds(start)
     if moment < market.begins or (market.ends is not None and moment >= market.ends):
         ends = "never" if market.ends is None else from_epoch_milliseconds(market.ends).isoformat()

@@ -106,15 +106,17 @@ def empty(shape: tuple[int, ...]) -> Candles:
 
 
 def merge(earlier: Candles | None, later: Candles) -> Candles:
-    """The candle that covers both. One without volume only repeats the close before it, so it counts for nothing but the close."""
+    """The candle that covers both. One without volume only repeats the close before it, so it counts for nothing but the close; one
+    that is zero, where there is no candle, counts for nothing."""
     if earlier is None:
         return later
-    blank, still = earlier.volume == 0, later.volume == 0
+    gone, still = later.close == 0, later.volume == 0
+    blank = (earlier.volume == 0) & ~gone
     values = earlier.values + later.values
     values[0] = np.where(blank, later.open, earlier.open)
     values[1] = np.where(blank, later.high, np.where(still, earlier.high, np.maximum(earlier.high, later.high)))
     values[2] = np.where(blank, later.low, np.where(still, earlier.low, np.minimum(earlier.low, later.low)))
-    values[3] = later.close
+    values[3] = np.where(gone, earlier.close, later.close)
     values[9] = np.where(blank, later.first_trade, earlier.first_trade)
     return Candles(values)
 

@@ -13,10 +13,11 @@ from local.exchange.door import Door
 from local.exchange.faults import fault_of
 from local.exchange.http11 import Request, Response
 from local.exchange.hub import Hub
+from local.exchange.interruptions import InterruptedMarket
 from local.exchange.live import LiveMarket
-from local.exchange.market import SimulatedMarket
 from local.exchange.rest import Rest, not_found
 from local.exchange.steady import SteadyFrames
+from local.exchange.symbols import Symbols
 
 PREFIX = "/control/"
 SLOWEST, FASTEST = 0.01, 3_600.0
@@ -28,18 +29,19 @@ class Control:
 
     def __init__(
         self,
-        market: SimulatedMarket,
+        market: InterruptedMarket,
         clock: MarketClock,
         *,
         hub: Hub,
         door: Door,
         live: LiveMarket,
         rest: Rest,
+        symbols: Symbols,
         steady: SteadyFrames,
         faults: ActiveFaults,
     ) -> None:
         self._market, self._clock, self._hub, self._door = market, clock, hub, door
-        self._live, self._rest, self._steady, self._faults = live, rest, steady, faults
+        self._live, self._rest, self._symbols, self._steady, self._faults = live, rest, symbols, steady, faults
         self._calls: dict[tuple[str, str], Callable[[bytes], object]] = {
             ("GET", "status"): lambda _: self.status(),
             ("POST", "start"): lambda _: self._done(clock.start),
@@ -79,7 +81,7 @@ class Control:
             "finished": self._clock.finished,
             "begins": self._market.begins,
             "ends": self._market.ends,
-            "symbols": len(self._market.listings),
+            "symbols": len(self._symbols.rows()),
             "intervals": list(self._market.intervals),
             "streams": self._hub.stream_count,
             "frames_sent": self._hub.frames_sent,
@@ -87,7 +89,7 @@ class Control:
             "faults": len(self._faults.described()),
             "dials": self._door.dials,
             "most_client_frames_per_second": self._door.most_client_frames(),
-            "most_weight_per_minute": self._rest.most_weight,
+            "most_weight_per_minute": self._rest.limits.most,
             "connections": self._door.described(),
         }
 

@@ -32,7 +32,7 @@ class LastDay:
 
 
 def _whole(ring: Candles, oldest: int) -> Candles:
-    # The same rule as `merge`: a candle without volume counts for nothing but the close.
+    # The same rules as `merge`: a candle without volume counts for nothing but the close, one that is zero for nothing.
     order = np.concatenate([np.arange(oldest, ring.shape[1]), np.arange(oldest)])
     traded = ring.volume > 0
     first = order[np.argmax(traded[:, order], axis=1)]
@@ -41,7 +41,7 @@ def _whole(ring: Candles, oldest: int) -> Candles:
     values[0] = ring.open[rows, first]
     values[1] = np.where(traded, ring.high, 0).max(axis=1)
     values[2] = np.where(traded, ring.low, np.iinfo(np.int64).max).min(axis=1)
-    values[3] = ring.close[:, order[-1]]
+    values[3] = ring.close[rows, order[-1 - np.argmax(ring.close[:, order[::-1]] > 0, axis=1)]]
     values[9] = ring.first_trade[rows, first]
     silent = ~traded.any(axis=1)
     values[0:3] = np.where(silent, values[3], values[0:3])

@@ -1,6 +1,5 @@
 """What can be made to go wrong: one class per kind, in one table. The first line of each docstring is what people are told about it."""
 
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,11 +10,15 @@ from typing import ClassVar, Literal, Protocol
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from domain.market import SymbolStatus
 from local.exchange.clock import MarketClock
 from local.exchange.door import Door
 from local.exchange.http11 import Response
 from local.exchange.hub import Frame, Hub
+from local.exchange.interruptions import InterruptedMarket
+from local.exchange.limits import WEIGHT, banned, too_much
 from local.exchange.session import Session
+from local.exchange.symbols import Symbols
 
 Late = tuple[float, Frame]
 """A frame, and after how many seconds it is to be sent; 0 is at once."""
@@ -32,6 +35,8 @@ class Venue(Protocol):
     hub: Hub
     clock: MarketClock
     door: Door
+    market: InterruptedMarket
+    symbols: Symbols
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,25 +239,22 @@ class RateLimit(ReplyFault):
     kind = "rate_limit"
     seconds: float = Field(default=60.0, gt=0)
     _since: float = PrivateAttr(default_factory=time.time)
-    _status: ClassVar[HTTPStatus] = HTTPStatus.TOO_MANY_REQUESTS
-    _message: ClassVar[str] = "Too much request weight used; please use WebSocket Streams for live updates to avoid polling the API."
 
     def refusal(self) -> Response | None:
         """To every request."""
-        until = self._since + self.seconds
-        left = math.ceil(max(1.0, until - time.time()))
-        return _error(self._status, -1003, self._message.format(until=round(until * 1000)), {"Retry-After": str(left)})
+        return too_much(WEIGHT, self._since + self.seconds - time.time())
 
 
-class Ban(RateLimit):
+class Ban(ReplyFault):
     """REST answers 418 for some seconds (120), which Retry-After counts down."""
 
     kind = "ban"
     seconds: float = Field(default=120.0, gt=0)
-    _status: ClassVar[HTTPStatus] = HTTPStatus.IM_A_TEAPOT
-    _message: ClassVar[str] = (
-        "Way too much request weight used; IP banned until {until}. Please use WebSocket Streams for live updates to avoid bans."
-    )
+    _since: float = PrivateAttr(default_factory=time.time)
+
+    def refusal(self) -> Response | None:
+        """To every request."""
+        return banned(self._since + self.seconds, time.time())
 
 
 class RestError(ReplyFault):
@@ -264,8 +266,8 @@ class RestError(ReplyFault):
 
     def refusal(self) -> Response | None:
         """Perhaps."""
-        message = "Internal error; unable to process your request. Please try again."
-        return _error(HTTPStatus(self.status), -1001, message, {}) if _chance.random() < self.share else None
+        body = {"code": -1001, "msg": "Internal error; unable to process your request. Please try again."}
+        return Response(status=HTTPStatus(self.status), body=orjson.dumps(body)) if _chance.random() < self.share else None
 
 
 class Delay(FrameFault):
@@ -295,11 +297,81 @@ class Skew(LastingFault):
         return Begun(undo=undo)
 
 
+class Outage(Fault):
+    """For some minutes of market time, from the next base candle on, no symbol trades; those candles do not exist in REST either."""
+
+    kind = "outage"
+    minutes: int = Field(gt=0, le=100_000)
+
+    def begin(self, venue: Venue) -> Begun:
+        """Where candles last longer than a minute, until the end of the last one that the minutes touch."""
+        begins, width = venue.market.boundary_after(venue.clock.now()), venue.market.intervals[0].milliseconds
+        ends = begins + -(-self.minutes * 60_000 // width) * width
+        venue.market.interrupt(None, begins, ends)
+        return Begun(hit={"begins": begins, "ends": ends})
+
+
+class StatusFault(Fault):
+    """Another status for one symbol."""
+
+    symbol: str
+    _status: ClassVar[SymbolStatus]
+
+    def begin(self, venue: Venue) -> Begun:
+        """At once; what it means for candles, from the next base candle on."""
+        return Begun(hit={"from": venue.symbols.change(self.symbol, self._wanted())})
+
+    def _wanted(self) -> SymbolStatus:
+        return self._status
+
+
+class Delist(StatusFault):
+    """A symbol stops trading for good: status BREAK, or with `absent` not listed any more."""
+
+    kind = "delist"
+    absent: bool = False
+
+    def _wanted(self) -> SymbolStatus:
+        return SymbolStatus.ABSENT if self.absent else SymbolStatus.BREAK
+
+
+class Halt(StatusFault):
+    """A symbol has status HALT; its frames go on."""
+
+    kind = "halt"
+    _status: ClassVar[SymbolStatus] = SymbolStatus.HALT
+
+
+class CancelOnly(StatusFault):
+    """A symbol has status CANCEL_ONLY and does not trade."""
+
+    kind = "cancel_only"
+    _status: ClassVar[SymbolStatus] = SymbolStatus.CANCEL_ONLY
+
+
+class Relist(StatusFault):
+    """A symbol trades again, with a hole in its history."""
+
+    kind = "relist"
+    _status: ClassVar[SymbolStatus] = SymbolStatus.TRADING
+
+
+class List(Fault):
+    """A symbol that was held back (--reserve) is listed, and its history begins now."""
+
+    kind = "list"
+    symbol: str
+
+    def begin(self, venue: Venue) -> Begun:
+        """From the next base candle on."""
+        return Begun(hit={"from": venue.symbols.introduce(self.symbol)})
+
+
 KINDS: dict[str, type[Fault]] = {
     fault.kind: fault
     for fault in (
         *(Silence, Mute, Duplicate, Reorder, Truncate, LateFinal, WithholdFinal, Delay, Disconnect, Shutdown, Refuse),
-        *(RateLimit, Ban, RestError, Skew),
+        *(RateLimit, Ban, RestError, Skew, Outage, Delist, Halt, CancelOnly, Relist, List),
     )
 }
 """Every kind by its name."""
@@ -322,7 +394,3 @@ def fault_of(body: bytes) -> Fault:
 
 def _numbers(sessions: list[Session]) -> Mapping[str, object]:
     return {"connections": [session.number for session in sessions]}
-
-
-def _error(status: HTTPStatus, code: int, message: str, headers: dict[str, str]) -> Response:
-    return Response(status=status, body=orjson.dumps({"code": code, "msg": message}), headers=headers)

@@ -65,6 +65,7 @@ class GeneratedMarket:
         self.units: Floats = np.array(
             [10.0 ** (QUOTE_DECIMALS - p.listing.price_decimals - p.listing.volume_decimals) for p in self._profiles]
         )
+        self.listed_since: Integers = np.full(symbols, self.begins)
         self._market_key: Bits = np.array([key(f"{seed}/")], dtype=np.uint64)
         self._days = self._table(4 * _TABLE_DAYS)
 

@@ -10,9 +10,10 @@ from domain.market import Interval
 from local.exchange.candles import Candles, Integers, merge
 from local.exchange.clock import MarketClock
 from local.exchange.day import LastDay
-from local.exchange.hub import MINI_TICKER, Hub, kline
-from local.exchange.market import SimulatedMarket, every_row, formed, forming, open_part
-from local.exchange.wire import Scales, kline_payloads, mini_ticker_payloads
+from local.exchange.hub import MINI_TICKER, TICKER, Hub, kline
+from local.exchange.interruptions import InterruptedMarket
+from local.exchange.market import every_row, formed, forming, open_part
+from local.exchange.wire import Scales, TickerPayloads, kline_payloads, mini_ticker_payloads, ticker_payloads
 
 _KLINE_GAP = 1.95
 """Seconds between two frames of one forming candle: Binance's two, less some room for timers that fire late."""
@@ -38,10 +39,11 @@ class LiveMarket:
 
     Per stream: frames of a forming candle at most every two seconds and only after a trade, then exactly one closed frame. Where a base
     candle lasts less than six seconds, two frames of it while it forms. At a boundary the closed frames of all intervals come smallest
-    interval first, and before any frame of the next candle. When late, frames of forming candles are left out, closed ones never.
+    interval first, and before any frame of the next candle. When late, frames of forming candles are left out, closed ones never. Where
+    there is no base candle, nothing is sent: not of larger candles either.
     """
 
-    def __init__(self, market: SimulatedMarket, clock: MarketClock, hub: Hub, scales: Scales) -> None:
+    def __init__(self, market: InterruptedMarket, clock: MarketClock, hub: Hub, scales: Scales) -> None:
         self.intervals = market.intervals
         self.steady = False
         """Whether forming klines are sent by `send_forming` alone, not as the market moves."""
@@ -53,7 +55,7 @@ class LiveMarket:
         self._index = clock.now() // self._width
         self._open = {interval: self._opened(open_part(market, self._rows, interval, self._index)) for interval in market.intervals}
         self._day = LastDay(market, self._index)
-        self._block: tuple[int, Candles] | None = None
+        self._block: tuple[int, int, Candles] | None = None
         self._seconds: Candles | None = None
         self._ticked = (0.0, np.full(len(self._rows), -1))
 
@@ -78,7 +80,8 @@ class LiveMarket:
     def send_forming(self, interval: Interval, rows: Integers) -> None:
         """Send the open candles of these rows as they are now, changed or not; nothing while closed ones are due or after the end."""
         if len(rows) and not self._ended and not self.lag:
-            self._send_klines(interval, rows, merge(self._open[interval].part, self._formed_now()), closed=False)
+            candle = self._formed_now()
+            self._send_klines(interval, rows[candle.close[rows] > 0], merge(self._open[interval].part, candle), closed=False)
 
     async def _form(self, seconds: Candles) -> None:
         count = seconds.shape[1]
@@ -95,7 +98,8 @@ class LiveMarket:
             if not self.steady and now - opened.sent_at >= self._kline_gap(interval):
                 whole = merge(opened.part, candle)
                 rows = self._hub.rows(kline(interval))
-                self._send_klines(interval, rows[whole.trades[rows] != opened.sent_trades[rows]], whole, closed=False)
+                changed = (whole.trades[rows] != opened.sent_trades[rows]) & (candle.close[rows] > 0)
+                self._send_klines(interval, rows[changed], whole, closed=False)
                 opened.sent_at, opened.sent_trades = now, whole.trades
                 await asyncio.sleep(0)
         if now - self._ticked[0] >= _TICKER_GAP:
@@ -106,7 +110,7 @@ class LiveMarket:
             opened.part = merge(opened.part, base)
             if (self._index + 1) * self._width % interval.milliseconds == 0:
                 rows = self._hub.rows(kline(interval))
-                self._send_klines(interval, rows[opened.part.close[rows] > 0], opened.part, closed=True)
+                self._send_klines(interval, rows[base.close[rows] > 0], opened.part, closed=True)
                 self._open[interval] = self._opened(None, opened.sent_at)
         self._day.append(base)
         self._index += 1
@@ -122,20 +126,23 @@ class LiveMarket:
             self._hub.publish(kline(interval), rows, payloads, closed=closed)
 
     def _send_tickers(self, now: float, candle: Candles) -> None:
-        single, everything = self._hub.rows(MINI_TICKER), self._hub.wants_all_tickers()
-        if not everything and not len(single):
+        everything, small, large = self._hub.wants_all_tickers(), self._hub.rows(MINI_TICKER), self._hub.rows(TICKER)
+        if not (everything or len(small) or len(large)):
             return
         day, last_trades = self._day.candle(candle), candle.first_trade + candle.trades
-        changed = last_trades != self._ticked[1]
+        changed = (last_trades != self._ticked[1]) & (candle.close > 0)
         self._ticked = (now, last_trades)
         if everything and changed.any():
-            self._hub.publish_all_tickers(self._ticker_payloads(self._rows[changed], day))
-        if len(rows := single[changed[single]]):
-            self._hub.publish(MINI_TICKER, rows, self._ticker_payloads(rows, day))
+            self._hub.publish_all_tickers(self._ticker_payloads(mini_ticker_payloads, self._rows[changed], day))
+        self._publish_tickers(MINI_TICKER, mini_ticker_payloads, small[changed[small]], day)
+        self._publish_tickers(TICKER, ticker_payloads, large[changed[large]], day)
 
-    def _ticker_payloads(self, rows: Integers, day: Candles) -> list[str]:
-        symbols = [self._symbols[row] for row in rows]
-        return mini_ticker_payloads(self._scales, symbols, rows, day.rows(rows), at=self._clock.shown())
+    def _publish_tickers(self, kind: str, payloads: TickerPayloads, rows: Integers, day: Candles) -> None:
+        if len(rows):
+            self._hub.publish(kind, rows, self._ticker_payloads(payloads, rows, day))
+
+    def _ticker_payloads(self, payloads: TickerPayloads, rows: Integers, day: Candles) -> list[str]:
+        return payloads(self._scales, [self._market.listings[row] for row in rows], rows, day.rows(rows), self._clock.shown())
 
     def _formed_now(self) -> Candles:
         base = self._base_candle()
@@ -151,9 +158,12 @@ class LiveMarket:
         return min(_KLINE_GAP, 0.9 * lasts / _LEAST_STEPS) if interval is self._base else _KLINE_GAP
 
     def _base_candle(self) -> Candles:
-        if self._block is None or self._index - self._block[0] >= _AHEAD:
-            self._block = (self._index, self._market.candles(self._rows, self._base, self._index, _AHEAD))
-        return self._block[1].at(self._index - self._block[0])
+        version, first, candles = self._block or (-1, 0, None)
+        if candles is None or version != self._market.version or self._index - first >= _AHEAD:
+            version, first = self._market.version, self._index
+            candles = self._market.candles(self._rows, self._base, first, _AHEAD)
+            self._block = (version, first, candles)
+        return candles.at(self._index - first)
 
     def _opened(self, part: Candles | None, sent_at: float = 0.0) -> _Open:
         return _Open(part=part, sent_trades=np.zeros(len(self._rows), dtype=np.int64), sent_at=sent_at)

@@ -41,6 +41,10 @@ class SimulatedMarket(Protocol):
         """Epoch milliseconds before which there are no candles."""
 
     @property
+    def listed_since(self) -> Integers:
+        """For each row, when its first candle opens; epoch milliseconds."""
+
+    @property
     def ends(self) -> int | None:
         """Epoch milliseconds at which the market ends; `None` for never."""
 

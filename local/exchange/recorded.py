@@ -43,7 +43,9 @@ class RecordedMarket:
         self.listings: tuple[Listing, ...] = tuple(_listing(symbol, *places) for symbol, places in zip(symbols, decimals, strict=True))
         self.units: Floats = np.array([10.0 ** (QUOTE_DECIMALS - price - volume) for price, volume in decimals])
         self.intervals: tuple[Interval, ...] = tuple(interval for interval in Interval if interval.milliseconds >= base.milliseconds)
-        self._recorded = self._every_interval(_filled(_integers(matrices, self.listings, self.keys)))
+        known = _filled(_integers(matrices, self.listings, self.keys))
+        self.listed_since: Integers = self.begins + np.argmax(known.close > 0, axis=1) * base.milliseconds
+        self._recorded = self._every_interval(known)
 
     def first_index(self, interval: Interval) -> int:
         """Index of the interval's first candle that the file covers from its beginning."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -15,11 +16,13 @@ from local.exchange.control import PREFIX, Control
 from local.exchange.door import MOST_DIALS, Door
 from local.exchange.http11 import MalformedRequestError, Request, Response, head_size, take_request
 from local.exchange.hub import Hub
+from local.exchange.interruptions import InterruptedMarket
 from local.exchange.live import LiveMarket
 from local.exchange.market import SimulatedMarket
 from local.exchange.rest import Rest
 from local.exchange.session import Lifetime, Session
 from local.exchange.steady import SteadyFrames
+from local.exchange.symbols import Symbols
 from local.exchange.wire import Scales
 
 _log = logging.getLogger(__name__)
@@ -42,24 +45,33 @@ class Exchange:
         port: int = 0,
         lifetime: Lifetime | None = None,
         most_dials: int = MOST_DIALS,
+        reserved: int = 0,
+        holes: Iterable[tuple[int, int]] = (),
     ) -> None:
-        """Port 0 is any free one. Entering raises OSError when the port is taken."""
+        """Port 0 is any free one; the last `reserved` symbols are held back; nothing trades in `holes`, given in epoch milliseconds.
+
+        Raises ValueError for holes and reserves that cannot be. Entering raises OSError when the port is taken.
+        """
         scales = Scales(market.listings)
-        self.clock = clock
+        self.market, self.clock = InterruptedMarket(market), clock
+        for begins, ends in holes:
+            self.market.interrupt(None, begins, ends)
+        self.symbols = Symbols(self.market, clock, reserved=reserved)
         self.lifetime = lifetime or Lifetime()
         self.hub = Hub(market.listings, market.intervals)
         self.door = Door(most_dials=most_dials)
         self.faults = ActiveFaults(self)
-        self._live = LiveMarket(market, clock, self.hub, scales)
+        self._live = LiveMarket(self.market, clock, self.hub, scales)
         self._steady = SteadyFrames(self._live, self.hub)
-        self.rest = Rest(market, clock, self._live, scales, self.faults.refusal)
+        self.rest = Rest(self.market, clock, live=self._live, symbols=self.symbols, scales=scales, refusal=self.faults.refusal)
         self.control = Control(
-            market,
+            self.market,
             clock,
             hub=self.hub,
             door=self.door,
             live=self._live,
             rest=self.rest,
+            symbols=self.symbols,
             steady=self._steady,
             faults=self.faults,
         )

@@ -1,12 +1,13 @@
 """What goes over the wire, in Binance's spelling and field order: frames of kline and ticker streams, rows of REST replies."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 
-from domain.market import Interval
+from domain.market import Interval, SymbolStatus
 from local.exchange.candles import QUOTE_DECIMALS, Candles, Integers, Listing
 
 DECIMALS = 8
@@ -74,12 +75,12 @@ def kline_payloads(
     ]  # fmt: skip
 
 
-def kline_rows(scales: Scales, row: int, interval: Interval, first: int, candles: Candles) -> str:
-    """A klines reply for one row's candles (shape [count]), the first of which has index `first`."""
-    width, count = interval.milliseconds, candles.shape[0]
-    opens = range(first * width, (first + count) * width, width)
-    closes = range((first + 1) * width - 1, (first + count + 1) * width - 1, width)
-    rows = np.full(count, row)
+def kline_rows(scales: Scales, row: int, interval: Interval, indices: Sequence[int], candles: Candles) -> str:
+    """A klines reply for one row's candles (shape [count]) with these indices."""
+    width = interval.milliseconds
+    opens = [index * width for index in indices]
+    closes = [opened + width - 1 for opened in opens]
+    rows = np.full(len(indices), row)
     lines = [
         _ROW % (t, o, o_, h, h_, low, low_, c, c_, v, v_, end, q, q_, n, tv, tv_, tq, tq_)
         for t, end, o, o_, h, h_, low, low_, c, c_, v, v_, q, q_, n, tv, tv_, tq, tq_ in zip(
@@ -89,12 +90,35 @@ def kline_rows(scales: Scales, row: int, interval: Interval, first: int, candles
     return "[" + ",".join(lines) + "]"
 
 
-def mini_ticker_payloads(scales: Scales, symbols: Sequence[str], rows: Integers, day: Candles, *, at: int) -> list[str]:
-    """One `24hrMiniTicker` event per row, from the candle of the last 24 hours."""
+TickerPayloads = Callable[[Scales, Sequence[Listing], Integers, Candles, int], list[str]]
+"""One event per row, from the candles of the last 24 hours; given are the rows' listings, the rows, the candles and the time."""
+
+
+def mini_ticker_payloads(scales: Scales, listings: Sequence[Listing], rows: Integers, day: Candles, at: int) -> list[str]:
+    """`24hrMiniTicker` events."""
     return [
-        _MINI_TICKER % (at, s, c, c_, o, o_, h, h_, low, low_, v, v_, q, q_)
-        for s, o, o_, h, h_, low, low_, c, c_, v, v_, q, q_, *_ in zip(symbols, *scales.parts(rows, day), strict=True)
+        _MINI_TICKER % (at, listing.symbol, c, c_, o, o_, h, h_, low, low_, v, v_, q, q_)
+        for listing, o, o_, h, h_, low, low_, c, c_, v, v_, q, q_, *_ in zip(listings, *scales.parts(rows, day), strict=True)
     ]
+
+
+def ticker_payloads(_scales: Scales, listings: Sequence[Listing], _rows: Integers, day: Candles, at: int) -> list[str]:
+    """`24hrTicker` events."""
+    return [_ticker_payload(listing, Candles(day.values[:, place]), at) for place, listing in enumerate(listings)]
+
+
+_TICKER = {
+    "s": "symbol", "p": "priceChange", "P": "priceChangePercent", "w": "weightedAvgPrice", "x": "prevClosePrice", "c": "lastPrice",
+    "Q": "lastQty", "b": "bidPrice", "B": "bidQty", "a": "askPrice", "A": "askQty", "o": "openPrice", "h": "highPrice", "l": "lowPrice",
+    "v": "volume", "q": "quoteVolume", "O": "openTime", "C": "closeTime", "F": "firstId", "L": "lastId", "n": "count",
+}  # fmt: skip
+"""The fields of a `24hrTicker` event, in order, and what they are called in a ticker/24hr reply."""
+
+
+def _ticker_payload(listing: Listing, day: Candles, at: int) -> str:
+    entry = ticker(listing, day, opened=at - Interval.D1.milliseconds, closed=at, full=True)
+    event = {"e": "24hrTicker", "E": at} | {short: entry[name] for short, name in _TICKER.items()}
+    return orjson.dumps(event).decode()
 
 
 def ticker(listing: Listing, day: Candles, *, opened: int, closed: int, full: bool) -> dict[str, Any]:
@@ -121,6 +145,27 @@ def ticker(listing: Listing, day: Candles, *, opened: int, closed: int, full: bo
     }  # fmt: skip
 
 
+def price_ticker(listing: Listing, day: Candles) -> dict[str, Any]:
+    """An entry of a ticker/price reply."""
+    return {"symbol": listing.symbol, "price": decimal(day.close, listing.price_decimals)}
+
+
+def book_ticker(listing: Listing, day: Candles) -> dict[str, Any]:
+    """An entry of a ticker/bookTicker reply. Of a book there is only the last price and one tick above it."""
+    price, lot = listing.price_decimals, decimal(1, listing.volume_decimals)
+    return {
+        "symbol": listing.symbol, "bidPrice": decimal(day.close, price), "bidQty": lot,
+        "askPrice": decimal(day.close + 1, price), "askQty": lot,
+    }  # fmt: skip
+
+
+def average_price(listing: Listing, recent: Candles, *, minutes: int, at: int) -> dict[str, Any]:
+    """An avgPrice reply, from base candles of shape [count]."""
+    volume, quote = int(recent.volume.sum()), int(recent.quote_volume.sum())
+    average = quote * 10**listing.volume_decimals * 10**DECIMALS // max(1, volume) // 10**QUOTE_DECIMALS
+    return {"mins": minutes, "price": decimal(average, DECIMALS), "closeTime": at}
+
+
 def _percent(change: int, opening: int) -> str:
     return f"{100 * change / max(1, opening):.3f}"
 
@@ -132,11 +177,11 @@ def decimal(value: Integers | int, decimals: int) -> str:
     return f"{sign}{scaled // 10**DECIMALS}.{scaled % 10**DECIMALS:0{DECIMALS}d}"
 
 
-def symbol_entry(listing: Listing, *, permission_sets: bool) -> dict[str, Any]:
+def symbol_entry(listing: Listing, status: SymbolStatus, *, permission_sets: bool) -> dict[str, Any]:
     """A symbol of an exchangeInfo reply."""
     tick, lot = decimal(1, listing.price_decimals), decimal(1, listing.volume_decimals)
     entry = {
-        "symbol": listing.symbol, "status": "TRADING", "baseAsset": listing.base_asset, "baseAssetPrecision": 8,
+        "symbol": listing.symbol, "status": status.upper(), "baseAsset": listing.base_asset, "baseAssetPrecision": 8,
         "quoteAsset": listing.quote_asset, "quotePrecision": 8, "quoteAssetPrecision": 8, "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8, "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"],
         "icebergAllowed": True, "ocoAllowed": True, "otoAllowed": True, "quoteOrderQtyMarketAllowed": True, "allowTrailingStop": True,
