@@ -44,7 +44,7 @@ class FeederAddress:
 
     @asynccontextmanager
     async def dialled(self, path: str) -> AsyncIterator[ClientConnection]:
-        """A connection for the time of the block. Raises one of FAILURES; RefusedError when the feeder does not take the token."""
+        """A connection for the time of the block. Raises one of FAILURES; RefusedError where token or certificate are no good."""
         try:
             connection = await connect(
                 self.url + path,
@@ -61,6 +61,9 @@ class FeederAddress:
             if refusal.response.status_code != HTTPStatus.UNAUTHORIZED:
                 raise
             raise RefusedError("it refuses the token: CLOUDTRADER_FEEDER_TOKEN must be what its FEEDER_TOKEN is") from refusal
+        except ssl.SSLCertVerificationError as problem:
+            told = f"its certificate is not believed ({problem.verify_message}): CLOUDTRADER_FEEDER_CA names a file of those to believe"
+            raise RefusedError(told) from problem
         try:
             yield connection
         finally:
@@ -83,7 +86,7 @@ def feeder_addresses(urls: str, token: str, ca: str = "") -> tuple[FeederAddress
 
 
 def retry_delay(failures: int, longest: float, error: BaseException | None = None) -> float:
-    """Seconds until the next try after so many failures: random, doubling up to `longest`; slow where the token was refused."""
+    """Seconds until the next try after so many failures: random, doubling up to `longest`; slow where somebody must set something."""
     if isinstance(error, RefusedError):
         return longest
     return random.uniform(0, min(longest, FIRST_RETRY * 2 ** min(failures, 10)))

@@ -46,7 +46,7 @@ class MarketServer:
     async def listening(self, host: str, port: int) -> AsyncIterator[None]:
         """Serve while the block lasts. Raises UnavailableError when the port is taken."""
         server = await self._listen(host, port)
-        if self._tls is None and not _is_loopback(host):
+        if self._tls is None and not is_loopback(host):
             logger.warning(
                 "Listening at %s:%d without TLS: token and candles can be read on the way. Set FEEDER_TLS_CERTIFICATE and FEEDER_TLS_KEY",
                 host,
@@ -156,7 +156,8 @@ def tls_of(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
     return context
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only programs on this machine reach a server that listens there."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

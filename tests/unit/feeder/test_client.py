@@ -17,6 +17,7 @@ from adapters.feeder_protocol import Heartbeat, Status, TickerSnapshot
 from adapters.tickers import TICKER
 from domain.errors import RefusedError
 from domain.market import HISTORY_BLOCK, Interval, Market
+from feeder import server
 from feeder.broadcast import Broadcast
 from feeder.server import MarketServer
 from feeder.statistics import FeederStatistics
@@ -228,6 +229,22 @@ async def test_a_refused_token_is_said_clearly_and_tried_again_slowly(caplog):
         assert any("CLOUDTRADER_FEEDER_TOKEN must be what its FEEDER_TOKEN is" in line for line in told(caplog))
         assert not replica.connected
     assert LONGEST_RETRY == retry_delay(1, LONGEST_RETRY, RefusedError("it refuses the token"))
+
+
+@pytest.mark.parametrize(("is_loopback", "warnings"), [(True, 0), (False, 1)])
+async def test_a_feeder_that_others_can_reach_without_tls_says_so_loudly(monkeypatch, caplog, is_loopback, warnings):
+    monkeypatch.setattr(server, "is_loopback", lambda host: is_loopback)
+    async with served(Feeder()):
+        await asyncio.sleep(0.05)
+    assert warnings == sum("without TLS" in line for line in told(caplog))
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("127.8.9.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False), ("feeder", False)],
+)
+def test_only_this_machine_reaches_a_loopback_address(host, expected):
+    assert expected is server.is_loopback(host)
 
 
 async def test_tries_come_at_random_and_ever_more_rarely_up_to_a_limit():
