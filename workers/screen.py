@@ -230,7 +230,7 @@ class ReplicaScreen:
         return freshness.age > self._request.limits.stale_after
 
     def _rows(self) -> Watched:
-        """The trader's symbols as rows: those it lists, whatever their status, or the largest that trade, up to the tier's number."""
+        """The trader's symbols as rows: those it lists, or the largest that trade up to the tier's number, or all where that has none."""
         store = self._replica.store
         if self._watched is None or self._ranks is not store.rank:
             # The store never changes its ranks and statuses in place.
@@ -247,8 +247,10 @@ class ReplicaScreen:
     def _wanted_rows(self, store: CandleStore) -> NDArray[np.intp]:
         if wanted := self._request.settings.symbols:
             return np.flatnonzero(np.isin(store.symbols, wanted))
+        if (most := self._request.limits.max_symbols) is None:
+            return np.arange(len(store.symbols))
         trading = np.flatnonzero(store.status == STATUS_CODES[SymbolStatus.TRADING])
-        return np.sort(trading[np.argsort(store.rank[trading], kind="stable")[: self._request.limits.max_symbols]])
+        return np.sort(trading[np.argsort(store.rank[trading], kind="stable")[:most]])
 
 
 def _milliseconds(freshness: Freshness) -> int:
