@@ -130,6 +130,10 @@ def test_the_feeder_talks_to_the_market_that_was_chosen(tmp_path):
     assert "127.0.0.1:9443" in simulated
 
 
+def test_the_feeder_keeps_its_market_beside_the_rest_of_the_state(tmp_path):
+    assert str(tmp_path / "market-snapshot") == _feeder(_stack(tmp_path, Market.SIMULATED)).environment["FEEDER_SNAPSHOT"]
+
+
 def test_no_command_line_shows_a_secret(tmp_path):
     stack = _stack(tmp_path, Market.SIMULATED)
     secrets = {name: value for name, value in stack.environment().items() if name.endswith(("SECRET_KEY", "TOKEN", "DATABASE_URL"))}
