@@ -148,7 +148,7 @@ def test_prometheus_scrapes_services_that_are_there() -> None:
     hosts = {target.split(":")[0] for job in scraped for static in job.get("static_configs", []) for target in static["targets"]}
     hosts |= {name for job in scraped for dns in job.get("dns_sd_configs", []) for name in dns["names"]}
 
-    assert {"feeder", "workers", "temporal"} == hosts & set(SERVICES) == hosts
+    assert {"feeder", "second-feeder", "workers", "temporal"} == hosts & set(SERVICES) == hosts
 
 
 def test_prometheus_scrapes_our_services_at_the_ports_they_are_given() -> None:
