@@ -5,9 +5,10 @@ python -m bench.feeder throughput [--seconds 10]
 
 import argparse
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 
-from bench.market import fanout, load, throughput
+from bench.market import chaos, fanout, load, throughput
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -24,6 +25,11 @@ def _parser() -> argparse.ArgumentParser:
     one = benches.add_parser("clients", help="50 clients of one feeder at 1,200 frames a second")
     one.add_argument("--seconds", type=float, default=60)
     one.set_defaults(bench=lambda options: fanout.measure(options.seconds))
+    one = benches.add_parser("chaos", help="an hour of the market at sixty times its speed, with a fault every few seconds")
+    one.add_argument("--seed", type=int, default=random.randrange(10**6), help="which faults; another one each time unless it is given")
+    one.add_argument("--symbols", type=int, default=400)
+    one.add_argument("--seconds", type=float, default=60, help="each a minute of the market")
+    one.set_defaults(bench=lambda options: chaos.run(seed=options.seed, symbols=options.symbols, seconds=options.seconds))
     return parser
 
 

@@ -18,7 +18,7 @@ from adapters.feeder_protocol import PATH
 from adapters.feeder_session import FeederSession
 from bench.market.delays import STEADY, Delays, gathered
 from bench.market.processes import TOKEN, ExchangeProcess, FeederProcess, followed, say, until
-from bench.market.truth import Comparison, compare, hold_between_boundaries
+from bench.market.truth import Comparison, closed_everywhere, hold_between_boundaries
 from domain.market import from_epoch_milliseconds
 
 BENCH = "load"
@@ -162,12 +162,13 @@ class Load:
         await self._exchange.tell("/control/rate", frames_per_second=None)
         await hold_between_boundaries(self._exchange)
         await until(self._feeder.is_complete)
-        await until(self._follows)
+        await until(lambda: self._feeder.is_followed_by(self._replica))
         self._counted.update(await self._counters())
         status = await self._exchange.status()
         limits = (await self._exchange.get("/api/v3/exchangeInfo"))["rateLimits"]
+        truths = await closed_everywhere(self._exchange)
         return Outcome(
-            await compare(self._exchange, stores, since),
+            {name: Comparison.of(store, truths, since) for name, store in stores.items()},
             status["most_client_frames_per_second"],
             status["most_weight_per_minute"],
             next(limit["limit"] for limit in limits if limit["rateLimitType"] == "REQUEST_WEIGHT"),
@@ -182,17 +183,15 @@ class Load:
 
     async def _complete(self, event: str) -> None:
         """Wait until what the exchange has now is in the replica."""
-        began, now = time.monotonic(), from_epoch_milliseconds((await self._exchange.get("/api/v3/time"))["serverTime"])
-        await until(lambda: self._has_all(now), timeout=COMPLETE_WITHIN)
+        began, now = time.monotonic(), from_epoch_milliseconds(await self._exchange.now())
+        await until(lambda: self._has_all(now), timeout=COMPLETE_WITHIN, every=0.3)
         say(BENCH, f"{event}: nothing missing after", f"{time.monotonic() - began:.1f} s")
 
     async def _has_all(self, moment: datetime) -> bool:
         as_of = self._replica.as_of
-        return as_of is not None and as_of >= moment and await self._feeder.is_complete() and await self._follows()
-
-    async def _follows(self) -> bool:
-        seq = (await self._feeder.status())["seq"]
-        return self._replica.connected and self._replica.store.seq >= seq
+        return (
+            as_of is not None and as_of >= moment and await self._feeder.is_complete() and await self._feeder.is_followed_by(self._replica)
+        )
 
     async def _connections(self) -> list[dict[str, str]]:
         return [connection for connection in (await self._exchange.status())["connections"] if not connection.get("close_reason")]
@@ -229,11 +228,11 @@ async def run(profile: Profile) -> Outcome:
         exchange = await stack.enter_async_context(
             ExchangeProcess("--generate", "--symbols", str(profile.symbols), "--speed", str(profile.speed))
         )
-        since = (await exchange.get("/api/v3/time"))["serverTime"]
+        since = await exchange.now()
         began = time.monotonic()
         feeder = await stack.enter_async_context(FeederProcess(exchange.url, exchange.url.replace("http", "ws")))
         replica = await stack.enter_async_context(followed(feeder))
-        await until(feeder.is_complete, timeout=COMPLETE_WITHIN)
+        await until(feeder.is_complete, timeout=COMPLETE_WITHIN, every=0.5)
         say(BENCH, "first backfill", f"{time.monotonic() - began:.1f} s")
         delays = await stack.enter_async_context(gathered(replica))
         load = Load(profile, exchange, feeder, replica, delays)

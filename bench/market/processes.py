@@ -129,15 +129,17 @@ class ExchangeProcess(Process):
         """A reply of its REST API."""
         return (await self._http.get(path, params=parameters)).raise_for_status().json()
 
+    async def now(self) -> int:
+        """Its clock, epoch milliseconds."""
+        return int((await self.get("/api/v3/time"))["serverTime"])
+
     async def tell(self, path: str, **body: Any) -> Any:
         """Control it: the reply."""
         return (await self._http.post(path, json=body)).raise_for_status().json()
 
     async def forget(self, path: str) -> None:
-        """Take a fault back; one that has ended by itself is fine."""
-        reply = await self._http.delete(path)
-        if reply.status_code != httpx.codes.NOT_FOUND:
-            reply.raise_for_status()
+        """Take back what it was told."""
+        (await self._http.delete(path)).raise_for_status()
 
 
 class FeederProcess(Process):
@@ -154,6 +156,11 @@ class FeederProcess(Process):
         """What it says of itself; httpx's errors while it does not listen."""
         reply: dict[str, Any] = (await self._http.get("/status")).raise_for_status().json()
         return reply
+
+    async def is_followed_by(self, replica: MarketReplica) -> bool:
+        """Whether the replica has all that has been published."""
+        seq = (await self.status())["seq"]
+        return replica.connected and replica.store.seq >= seq
 
     async def is_complete(self) -> bool:
         """Whether every history is there and lacks nothing."""

@@ -119,7 +119,7 @@ async def measure(seconds: float) -> None:
     """Print the figures."""
     async with AsyncExitStack() as stack:
         exchange = await stack.enter_async_context(ExchangeProcess(*EXCHANGE))
-        starts_at = (await exchange.get("/api/v3/time"))["serverTime"]
+        starts_at = await exchange.now()
         listed = [item["symbol"].lower() for item in (await exchange.get("/api/v3/exchangeInfo"))["symbols"]]
         names = [f"{symbol}@kline_{interval}" for interval in INTERVALS for symbol in listed]
         bare = await _bare(starts_at, names, seconds)
