@@ -63,7 +63,7 @@ class Holding:
 
 @dataclass(frozen=True)
 class _Cause:
-    """Brings about a condition once it has been so for `patience`. `told` is empty while it is not so."""
+    """Brings about a condition once it has been so for `patience`, and keeps up one that holds. `told` is empty while it is not so."""
 
     condition: Condition
     patience: timedelta
@@ -152,7 +152,7 @@ class Conditions:
             message = cause.told(facts)
             if not message:
                 self._true_since.pop(cause, None)
-            elif now - self._true_since.setdefault(cause, now) >= cause.patience.total_seconds():
+            elif now - self._true_since.setdefault(cause, now) >= cause.patience.total_seconds() or cause.condition in self._holding:
                 told.setdefault(cause.condition, message)
         return told
 

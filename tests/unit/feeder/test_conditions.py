@@ -156,9 +156,7 @@ def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(watched: Watc
 
 
 def test_a_stall_whose_cause_changes_goes_on(watched: Watched) -> None:
-    both = replace(MOSTLY_BEHIND, silence=timedelta(seconds=40))
-    watched.after(0, both)
-    watched.after(20, both)
+    watched.after(0, SILENT)
     since = watched.conditions.holding[0].since
 
     assert [Condition.MARKET_STALLED] == watched.after(1, MOSTLY_BEHIND)
