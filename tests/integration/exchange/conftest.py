@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -25,15 +26,15 @@ def market() -> GeneratedMarket:
 
 @pytest.fixture(scope="session")
 def running(market: GeneratedMarket) -> Running:
-    """Starts an exchange; by default held one second before a full hour."""
+    """Starts an exchange; by default held one second before a full hour. `options` are the Exchange's own."""
 
     @asynccontextmanager
     async def start(
-        source: SimulatedMarket = market, *, at: int = START, speed: float = 1.0, held: bool = True
+        source: SimulatedMarket = market, *, at: int = START, speed: float = 1.0, held: bool = True, **options: Any
     ) -> AsyncIterator[tuple[Exchange, httpx.AsyncClient]]:
         clock = MarketClock(at, speed=speed, end=source.ends, held=held)
         async with (
-            Exchange(source, clock) as exchange,
+            Exchange(source, clock, **options) as exchange,
             httpx.AsyncClient(base_url=f"http://{exchange.address}", trust_env=False, timeout=20) as client,
         ):
             yield exchange, client

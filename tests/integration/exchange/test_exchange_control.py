@@ -139,6 +139,9 @@ def alive(process: int) -> bool:
         (["--generate", "--speed", "0"], "speed must be"),
         (["--generate", "--start", "2011-01-01"], "outside the market"),
         (["--generate", "--start", "yesterday"], "invalid"),
+        (["--generate", "--symbols", "3", "--reserve", "3"], "0 to 2 of 3 symbols can be held back, not 3"),
+        (["--generate", "--symbols", "3", "--hole", "2021-04-25T04:01"], "is not two ISO times with a slash between them"),
+        (["--generate", "--symbols", "3", "--hole", "2021-04-25T04:01:30/2021-04-25T08:45"], "where 1m candles open"),
         ([], "one of the arguments --generate --replay is required"),
     ],
 )

@@ -2,9 +2,13 @@
 
 import re
 from itertools import pairwise
+from types import SimpleNamespace
 
+import polars as pl
 import pytest
 
+from local.exchange import rest
+from local.exchange.recorded import RecordedMarket
 from tests.integration.exchange.conftest import START
 
 HOUR = 3_600_000
@@ -120,7 +124,13 @@ async def test_an_unknown_path_is_not_found(running, path):
     assert (404, path) == (reply.status_code, reply.json()["path"])
 
 
-async def test_weights_add_up_and_beyond_the_limit_is_refused_with_a_time_to_wait(running):
+@pytest.fixture
+def still(monkeypatch):
+    """The wall clock stands still for request weights: no minute ends during the test."""
+    monkeypatch.setattr(rest, "time", SimpleNamespace(time=lambda: START // 60_000 * 60 + 20.0))
+
+
+async def test_weights_add_up_and_beyond_the_limit_is_refused_with_a_time_to_wait(running, still):
     async with running() as (_, client):
         weights = [
             int((await client.get(f"/api/v3/{path}")).headers["x-mbx-used-weight-1m"])
@@ -131,7 +141,7 @@ async def test_weights_add_up_and_beyond_the_limit_is_refused_with_a_time_to_wai
     refused = replies[-1]
     assert weights == [1, 3, 5, 25]
     assert (refused.status_code, refused.json()["code"]) == (429, -1003)
-    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert "40" == refused.headers["retry-after"]
 
 
 async def test_the_limit_grows_with_the_speed_of_the_market(running):
@@ -170,3 +180,99 @@ async def test_a_long_reply_is_compressed_when_asked(running):
 
     assert (compressed.headers.get("content-encoding"), plain.headers.get("content-encoding")) == ("gzip", None)
     assert plain.json() == compressed.json()
+
+
+async def test_who_goes_on_after_a_refusal_is_banned(running, still):
+    async with running() as (_, client):
+        statuses = [(await client.get("/api/v3/ticker/24hr?type=MINI")) for _ in range(97)]
+        time = await client.get("/api/v3/time")
+
+    assert [200] * 75 + [429] * 20 == [reply.status_code for reply in statuses[:95]]
+    assert (418, 418) == (statuses[-1].status_code, time.status_code)
+    assert "120" == time.headers["retry-after"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "count"),
+    [
+        ({"permissions": "SPOT"}, 77),
+        ({"permissions": '["MARGIN","SPOT"]'}, 77),
+        ({"permissions": "MARGIN"}, 0),
+        ({"symbolStatus": "TRADING"}, 77),
+        ({"symbolStatus": "BREAK"}, 0),
+        ({"symbolStatus": "BREAK", "permissions": "SPOT"}, 0),
+    ],
+)
+async def test_exchange_info_is_chosen_by_permission_and_status(running, parameters, count):
+    async with running() as (_, client):
+        symbols = (await client.get("/api/v3/exchangeInfo", params=parameters)).json()["symbols"]
+
+    assert count == len(symbols)
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("exchangeInfo?symbolStatus=ASLEEP", -1122),
+        ("exchangeInfo?symbol=BTCUSDT&permissions=SPOT", -1128),
+        ('ticker/24hr?symbols=["BTCUSDT"]&symbolStatus=BREAK', -1220),
+        ("exchangeInfo?permissions=[SPOT", -1100),
+        ("avgPrice", -1102),
+    ],
+)
+async def test_a_wrong_choice_is_refused(running, path, code):
+    async with running() as (_, client):
+        reply = await client.get(f"/api/v3/{path}")
+
+    assert (400, code) == (reply.status_code, reply.json()["code"])
+
+
+async def test_prices_agree_with_each_other(running):
+    async with running(at=START + 1_000) as (_, client):
+        price = (await client.get("/api/v3/ticker/price?symbol=BTCUSDT")).json()
+        prices = (await client.get("/api/v3/ticker/price")).json()
+        books = (await client.get("/api/v3/ticker/bookTicker", params={"symbols": '["BTCUSDT","ETHUSDT"]'})).json()
+        day = (await client.get("/api/v3/ticker/24hr?symbol=BTCUSDT")).json()
+        average = (await client.get("/api/v3/avgPrice?symbol=BTCUSDT")).json()
+        rows = (await client.get("/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=6")).json()[:5]
+
+    assert day["lastPrice"] == price["price"] == prices[0]["price"] == books[0]["bidPrice"]
+    assert (77, ["BTCUSDT", "ETHUSDT"]) == (len(prices), [book["symbol"] for book in books])
+    assert float(average["price"]) == pytest.approx(sum(float(row[7]) for row in rows) / sum(float(row[5]) for row in rows), rel=1e-6)
+    assert (5, START + 1_000) == (average["mins"], average["closeTime"])
+
+
+async def test_interface_klines_are_the_klines(running):
+    query = "symbol=BTCUSDT&interval=5m&limit=3"
+    async with running() as (_, client):
+        replies = [(await client.get(f"/api/v3/{path}?{query}")).json() for path in ("klines", "uiKlines")]
+
+    assert replies[0] == replies[1]
+
+
+async def test_times_are_told_and_understood_in_microseconds(running):
+    query = f"symbol=BTCUSDT&interval=1h&startTime={START // HOUR * HOUR * 1000 - 3 * HOUR * 1000}&limit=2"
+    async with running() as (_, client):
+        headers = {"X-MBX-TIME-UNIT": "MICROSECOND"}
+        rows = (await client.get(f"/api/v3/klines?{query}", headers=headers)).json()
+        time = (await client.get("/api/v3/time", headers=headers)).json()
+
+    first = (START // HOUR - 3) * HOUR
+    assert [first * 1000, (first + HOUR) * 1000] == [row[0] for row in rows]
+    assert rows[0][6] == rows[1][0] - 1
+    assert START * 1000 // 1_000_000 == time["serverTime"] // 1_000_000
+
+
+async def test_a_page_from_before_a_recording_begins_with_its_first_candles(running, tmp_path):
+    begins = START // HOUR * HOUR
+    rows = [
+        {"symbol": symbol, "open_time": begins + minute * 60_000, "open": 1.0, "high": 3.0, "low": 1.0, "close": 2.0, "volume": 5.5}
+        for symbol, first in (("AUSDT", 0), ("BUSDT", 30))
+        for minute in range(first, 60)
+    ]
+    pl.DataFrame(rows).write_parquet(tmp_path / "late.parquet")
+    market = RecordedMarket(tmp_path / "late.parquet")
+    async with running(market, at=begins + 50 * 60_000) as (_, client):
+        pages = [(await client.get(f"/api/v3/klines?symbol={s}&interval=1m&startTime=0&limit=3")).json() for s in ("AUSDT", "BUSDT")]
+
+    assert [[0, 1, 2], [30, 31, 32]] == [[(row[0] - begins) // 60_000 for row in page] for page in pages]
