@@ -159,7 +159,7 @@ class ReplicaScreen:
 
     def _newly_forming(self, evaluation: Evaluation, progress: Progress, ready: NDArray[np.bool_], index: int) -> Found:
         """What newly matches at the forming candle. A symbol that is not ready keeps its state."""
-        snapshot, watched = self._replica.store, self._rows()
+        snapshot, watched, frame = self._replica.store, self._rows(), self._replica.store.frame(self._compiled.interval)
         matched = evaluation.matched[watched.rows] & ready
         before = np.isin(watched.names, progress.matching)
         now = np.where(ready, matched, before)
@@ -173,7 +173,7 @@ class ReplicaScreen:
                 int(watched.rows[position]),
                 evaluation,
                 index=index,
-                price=float(snapshot.tickers.columns["last"][watched.rows[position]]),
+                price=float(frame.columns["close"][watched.rows[position], index - frame.first_index]),
                 milliseconds=self._compiled.interval.milliseconds,
                 initial=initial,
                 late=False,

@@ -109,7 +109,7 @@ async def test_a_scrape_shows_the_documented_metrics_of_a_feeder_at_work(feeder,
 async def test_every_line_of_its_log_is_json_that_names_the_feeder(feeder, replica):
     lines = [json.loads(line) for line in feeder.lines]
     assert {"feeder"} == {line["service"] for line in lines}
-    assert any("Subscribed to" in line["message"] for line in lines)
+    assert any("receives" in line["message"] for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import numpy as np
@@ -144,7 +145,7 @@ async def test_a_tick_trader_does_not_match_on_a_forming_candle_whose_symbol_is_
 
     assert (1, ("ADAUSDT",)) == stale(result)
     assert (3, 1) == (result.symbols_processed, result.symbols_not_ready)
-    assert ["BTCUSDT", "ETHUSDT"] == sorted(match.symbol for match in result.matches)
+    assert {("BTCUSDT", Decimal(1)), ("ETHUSDT", Decimal(1))} == {(match.symbol, match.price) for match in result.matches}
 
 
 async def test_a_stale_symbol_that_matched_is_not_new_when_it_is_back(stage: Stage) -> None:
