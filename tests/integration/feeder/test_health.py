@@ -94,6 +94,16 @@ async def test_a_market_that_is_well_is_audited_and_holds_no_condition(feeder, r
     assert {"done": 6 * SYMBOLS, "of": 6 * SYMBOLS, "remaining": 0} == status["backfill"]
 
 
+async def test_a_trader_of_the_forming_candle_finds_every_symbol_of_a_market_that_is_well(replica):
+    await until(lambda: sees_all(replica))
+
+
+async def sees_all(replica):
+    """A minute lasts a second here, and is there once it was heard of."""
+    _, forming = [tick async for tick in ticks(replica)]
+    return SYMBOLS == len(forming.matches) and (0, 0) == (forming.symbols_stale, forming.symbols_not_ready)
+
+
 async def is_audited(feeder):
     return (await audited(feeder))["expected"] > 5 * SYMBOLS
 
