@@ -242,7 +242,8 @@ async def test_a_feeder_asks_for_the_same_candles_ever_more_rarely_while_they_do
         asked = await feed_for(4, exchange)
     times = Counter((query["symbol"], query["interval"]) for _, query in asked)
     assert 2 * len(Interval) == len(times)
-    assert {2, 3} >= set(times.values())
+    assert 2 * len(Interval) < times.total(), "each is asked for again"
+    assert max(times.values()) <= 3
 
 
 async def test_an_outage_is_told_once_when_it_begins_and_once_when_it_ends(caplog):
@@ -263,4 +264,4 @@ async def test_a_feeder_that_is_refused_keeps_all_its_workers_from_asking():
     later = [moment for moment in moments if moment >= moments[0] + 1]
     assert len(at_once) <= WORKERS[Lane.BACKFILL]  # one of each worker at most was under way
     assert min(later, default=max(at_once) + 2) - max(at_once) >= 1.9
-    assert len(later) <= 1
+    assert len(later) <= WORKERS[Lane.BACKFILL]
