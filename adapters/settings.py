@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     feeder_ca: str = Field(default="", description="PEM file of certificates to believe for wss:// feeders; without it the system's.")
     temporal_ui_url: str = Field(default="http://127.0.0.1:8233", description="Temporal's Web UI, for links.")
     market: Market = Field(default=Market.SIMULATED, description="Where the feeder's candles come from.")
+    exchange_url: str = Field(default="", description="The simulated exchange, to control it; empty where there is none.")
     metrics_host: str = Field(default="127.0.0.1", description="Address /metrics is served at; 0.0.0.0 inside a container.")
     metrics_port: int = Field(default=0, description="Serve /metrics here; 0 serves none.")
     temporal_metrics_port: int = Field(default=0, description="Serve the Temporal SDK's own metrics here; 0 serves none.")

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import typer
 
-from cli import demo, filters, market, search_attributes, signals, traders
+from cli import demo, exchange, filters, market, search_attributes, signals, traders
 from cli.doctor import doctor
 from cli.exits import CommandGroup, ExitCode
 from cli.migrate import migrate
@@ -23,6 +23,7 @@ app.add_typer(traders.app, name="trader")
 app.add_typer(signals.app, name="signals")
 app.add_typer(filters.app, name="filter")
 app.add_typer(market.app, name="market")
+app.add_typer(exchange.app, name="exchange")
 app.add_typer(search_attributes.app, name="search-attributes")
 app.add_typer(demo.app, name="demo")
 app.command("migrate")(migrate)

@@ -28,6 +28,8 @@ USUAL_PORTS = {
 FIRST_WORKER_METRICS_PORT = 9464
 MAX_WORKERS = 64
 SIMULATED_SYMBOLS = 400
+RESERVED_SYMBOLS = 3
+"""More, for `cloudtrader exchange fault list`."""
 WORKER_GRACE = timedelta(seconds=25)
 """Workers hand their windows over within 20 s."""
 
@@ -71,6 +73,7 @@ class Stack:
             "CLOUDTRADER_FEEDER_TOKEN": self._feeder_token,
             "CLOUDTRADER_FEEDER_URL": f"ws://127.0.0.1:{self.ports['feeder']}",
             "CLOUDTRADER_MARKET": str(self.market.market),
+            "CLOUDTRADER_EXCHANGE_URL": "" if self.market.market is Market.BINANCE else self._url("exchange"),
         }
 
     @property
@@ -135,7 +138,8 @@ class Stack:
     def _exchange(self) -> ProcessSpec:
         replay = self.market.replay_file
         clock = ("--clock", self.state / "market-clock.json")  # traders never look back: neither may a market that is started again
-        candles = ("--replay", replay) if replay else ("--generate", "--symbols", SIMULATED_SYMBOLS)
+        generated = ("--generate", "--symbols", SIMULATED_SYMBOLS + RESERVED_SYMBOLS, "--reserve", RESERVED_SYMBOLS)
+        candles = ("--replay", replay) if replay else generated
         return ProcessSpec(
             name="exchange",
             argv=_module("local.exchange", "--port", self.ports["exchange"], *clock, *candles, *self.market.playback),
