@@ -21,9 +21,7 @@ class Settings(BaseSettings):
     supabase_secret_key: SecretStr = Field(default=SecretStr(""), description="Service key; only workers and operators hold it.")
     supabase_publishable_key: str = Field(default="", description="Key that browsers and users' requests carry.")
     database_url: SecretStr = Field(default=SecretStr(""), description="PostgreSQL, used by `cloudtrader migrate` only.")
-    feeder_url: str = Field(
-        default="ws://127.0.0.1:9800", description="Where workers get candles; commas between several feeders."
-    )
+    feeder_url: str = Field(default="ws://127.0.0.1:9800", description="Where workers get candles; commas between several feeders.")
     feeder_token: SecretStr = Field(default=SecretStr(""), description="Shared secret between feeder and workers.")
     feeder_ca: str = Field(default="", description="PEM file of certificates to believe for wss:// feeders; without it the system's.")
     temporal_ui_url: str = Field(default="http://127.0.0.1:8233", description="Temporal's Web UI, for links.")
