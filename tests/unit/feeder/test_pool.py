@@ -26,7 +26,7 @@ TICK = 1e-6
 """The least by which a clock moves; smaller delays than its digits would never pass."""
 
 
-@given(st.lists(st.floats(0, 40), min_size=100, max_size=400))
+@given(st.lists(st.floats(0, 40), min_size=70, max_size=200))
 def test_dials_are_a_second_apart_and_fewer_than_sixty_in_any_five_minutes(pauses):
     now, dialled = 1_000.0, []
     budget = DialBudget(lambda: now)
