@@ -21,6 +21,8 @@ ANSWER_WITHIN = timedelta(seconds=5)
 _TOLD = ("id", "kind", "active", "seconds", "seconds_left")
 """What every fault tells beside its parameters."""
 
+_MOMENTS = ("from", "begins", "ends")
+
 
 @app.command()
 @blocking
@@ -146,5 +148,6 @@ def _faults_view(found: list[dict[str, Any]]) -> RenderableType:
 
 
 def _parameters(document: dict[str, Any]) -> str:
-    told = {name: value for name, value in document.items() if name not in _TOLD and value is not None}
-    return escape(", ".join(f"{name} {value}" for name, value in told.items()))
+    told = {name: value for name, value in document.items() if name not in _TOLD and value not in (None, False)}
+    shown = {name: moment(from_epoch_milliseconds(value)) if name in _MOMENTS else value for name, value in told.items()}
+    return escape(", ".join(f"{name} {value}" for name, value in shown.items()))
