@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +15,7 @@ import httpx
 from adapters.feeder_client import MarketReplica
 from bench.market.faults import Planned, plan
 from bench.market.processes import ExchangeProcess, FeederProcess, followed, say, until
-from bench.market.truth import Comparison, closed_everywhere, hold_between_boundaries
+from bench.market.truth import MOST, Comparison, closed_everywhere, hold_between_boundaries
 from bench.market.witnesses import FILTERS, FORMING, Verdict, Witness
 from domain.filters import Trigger
 from domain.market import Interval
@@ -112,8 +113,11 @@ async def _at_work(witnesses: list[Witness]) -> AsyncIterator[None]:
             raise error
 
 
-async def run(*, seed: int, symbols: int, seconds: float) -> Outcome:
-    """`seconds` of wall-clock time, each a minute of the market; prints what happens and what came of it."""
+async def run(*, seed: int, symbols: int, seconds: float, compared: int = MOST) -> Outcome:
+    """`seconds` of wall-clock time, each a minute of the market; prints what happens and what came of it.
+
+    The newest `compared` candles of each history are compared in the end.
+    """
     say(BENCH, "seed, symbols, seconds", f"{seed}, {symbols}, {seconds:g}")
     async with AsyncExitStack() as stack:
         snapshot = Path(stack.enter_context(TemporaryDirectory(prefix="cloudtrader-chaos-"))) / "market"
@@ -130,23 +134,29 @@ async def run(*, seed: int, symbols: int, seconds: float) -> Outcome:
             await Chaos(exchange, feeder, snapshot).happen(plan(seed, seconds, list(replica.store.symbols)), seconds)
             await _settled(exchange, feeder, replica, witnesses)
         counters = (await feeder.status())["counters"]
-        outcome = await _judge(exchange, replica, witnesses, since)
+        outcome = await _judge(exchange, replica, witnesses, since, compared)
         say(BENCH, "counted by the feeder's last life", ", ".join(f"{name} {counters[name]}" for name in COUNTED))
         _say(outcome, witnesses)
         return outcome
 
 
 async def _settled(exchange: ExchangeProcess, feeder: FeederProcess, replica: MarketReplica, witnesses: list[Witness]) -> None:
+    """Wait until all that closed by now was evaluated, while the market goes on; then the same once it stands still."""
     began = time.monotonic()
     await asyncio.sleep(SETTLE_SECONDS)
+    await _caught_up(exchange, feeder, replica, witnesses)
+    say(BENCH, "everything settled after", f"{time.monotonic() - began:.1f} s")
     await hold_between_boundaries(exchange)
-    await until(feeder.is_complete, timeout=COMPLETE_WITHIN, every=0.5)
-    await until(lambda: feeder.is_followed_by(replica))
+    await _caught_up(exchange, feeder, replica, witnesses)
+
+
+async def _caught_up(exchange: ExchangeProcess, feeder: FeederProcess, replica: MarketReplica, witnesses: list[Witness]) -> None:
     now = await exchange.now()
+    await until(feeder.is_complete, timeout=COMPLETE_WITHIN, every=0.3)
+    await until(lambda: feeder.is_followed_by(replica))
     for witness in witnesses:
         if witness.spec.trigger is Trigger.CLOSE:
-            await until(lambda witness=witness: _is_through(witness, now), timeout=COMPLETE_WITHIN)
-    say(BENCH, "everything settled after", f"{time.monotonic() - began:.1f} s")
+            await until(partial(_is_through, witness, now), timeout=COMPLETE_WITHIN)
 
 
 async def _is_through(witness: Witness, now: int) -> bool:
@@ -157,10 +167,10 @@ def _last_closed(interval: Interval, now: int) -> int:
     return now // interval.milliseconds - 1
 
 
-async def _judge(exchange: ExchangeProcess, replica: MarketReplica, witnesses: list[Witness], since: int) -> Outcome:
+async def _judge(exchange: ExchangeProcess, replica: MarketReplica, witnesses: list[Witness], since: int, compared: int) -> Outcome:
     most = (await exchange.status())["most_client_frames_per_second"]
     now = await exchange.now()
-    truths = await closed_everywhere(exchange)
+    truths = await closed_everywhere(exchange, compared)
     outcome = Outcome(Comparison.of(replica.store, truths, since), most_client_frames_per_second=most)
     for witness in witnesses:
         name = f"{witness.spec.trigger} {witness.spec.interval}: {witness.spec.code.splitlines()[-1]}"

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import numpy as np
 
 from bench.market import clients
-from bench.market.processes import ExchangeProcess, FeederProcess, say, until
+from bench.market.processes import FEEDER_CORE, OTHER_CORE, ExchangeProcess, FeederProcess, say, until
 
 BENCH = "clients"
 CLIENTS = 50
@@ -19,8 +19,10 @@ async def measure(seconds: float) -> None:
     """Print the figures."""
     async with AsyncExitStack() as stack:
         # The first backfill is not what is measured: at sixty times the speed REST allows sixty times the weight.
-        exchange = await stack.enter_async_context(ExchangeProcess("--generate", "--symbols", str(SYMBOLS), "--speed", "60"))
-        feeder = await stack.enter_async_context(FeederProcess(exchange.url, exchange.url.replace("http", "ws")))
+        exchange = await stack.enter_async_context(
+            ExchangeProcess("--generate", "--symbols", str(SYMBOLS), "--speed", "60", core=OTHER_CORE)
+        )
+        feeder = await stack.enter_async_context(FeederProcess(exchange.url, exchange.url.replace("http", "ws"), core=FEEDER_CORE))
         await until(feeder.is_complete, timeout=600)
         await exchange.tell("/control/speed", speed=1)
         await exchange.tell("/control/rate", frames_per_second=FRAMES_PER_SECOND)

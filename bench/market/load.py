@@ -17,8 +17,8 @@ from adapters.feeder_client import MarketReplica
 from adapters.feeder_protocol import PATH
 from adapters.feeder_session import FeederSession
 from bench.market.delays import STEADY, Delays, gathered
-from bench.market.processes import TOKEN, ExchangeProcess, FeederProcess, followed, say, until
-from bench.market.truth import Comparison, closed_everywhere, hold_between_boundaries
+from bench.market.processes import FEEDER_CORE, OTHER_CORE, TOKEN, ExchangeProcess, FeederProcess, followed, say, until
+from bench.market.truth import MOST, Comparison, closed_everywhere, hold_between_boundaries
 from domain.market import from_epoch_milliseconds
 
 BENCH = "load"
@@ -39,6 +39,10 @@ class Profile:
     busy_seconds: float = 120.0
     burst_every: float = 60.0
     pause_seconds: float = 10.0
+    pinned: bool = True
+    """Whether the feeder has one core and everything else the other."""
+    compared: int = MOST
+    """Candles of each history that are compared in the end, the newest."""
 
 
 def lasting(minutes: float) -> Profile:
@@ -52,6 +56,8 @@ class Outcome:
 
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     most_client_frames_per_second: int = 0
+    """As the exchange counted them: what it reads late it sees closer together than they were sent."""
+    most_frames_sent_per_second: int = 0
     most_weight_per_minute: int = 0
     weight_limit: int = 0
     counters: Counter[str] = field(default_factory=Counter)
@@ -166,10 +172,11 @@ class Load:
         self._counted.update(await self._counters())
         status = await self._exchange.status()
         limits = (await self._exchange.get("/api/v3/exchangeInfo"))["rateLimits"]
-        truths = await closed_everywhere(self._exchange)
+        truths = await closed_everywhere(self._exchange, self._profile.compared)
         return Outcome(
             {name: Comparison.of(store, truths, since) for name, store in stores.items()},
             status["most_client_frames_per_second"],
+            max(report["most_client_frames_per_second"] for report in (await self._feeder.status())["connection_reports"]),
             status["most_weight_per_minute"],
             next(limit["limit"] for limit in limits if limit["rateLimitType"] == "REQUEST_WEIGHT"),
             self._counted,
@@ -224,13 +231,14 @@ def _lacked(store: CandleStore, other: CandleStore) -> int:
 
 async def run(profile: Profile) -> Outcome:
     """The whole profile; prints its figures as they come."""
+    feeder_core, other_core = (FEEDER_CORE, OTHER_CORE) if profile.pinned else (None, None)
     async with AsyncExitStack() as stack:
         exchange = await stack.enter_async_context(
-            ExchangeProcess("--generate", "--symbols", str(profile.symbols), "--speed", str(profile.speed))
+            ExchangeProcess("--generate", "--symbols", str(profile.symbols), "--speed", str(profile.speed), core=other_core)
         )
         since = await exchange.now()
         began = time.monotonic()
-        feeder = await stack.enter_async_context(FeederProcess(exchange.url, exchange.url.replace("http", "ws")))
+        feeder = await stack.enter_async_context(FeederProcess(exchange.url, exchange.url.replace("http", "ws"), core=feeder_core))
         replica = await stack.enter_async_context(followed(feeder))
         await until(feeder.is_complete, timeout=COMPLETE_WITHIN, every=0.5)
         say(BENCH, "first backfill", f"{time.monotonic() - began:.1f} s")

@@ -1,4 +1,4 @@
-"""The simulated exchange and the feeder as processes of their own, pinned to a core, so that what each costs can be told apart."""
+"""The simulated exchange and the feeder as processes of their own, so that they can be killed, and what each costs can be told."""
 
 import asyncio
 import os
@@ -25,9 +25,12 @@ STOP_SECONDS = 20.0
 
 
 class Process:
-    """A program of ours that can be stopped, killed and started again. Used as an async context manager it runs within the block."""
+    """A program of ours that can be stopped, killed and started again. Used as an async context manager it runs within the block.
 
-    def __init__(self, *arguments: str, core: int, environment: dict[str, str] | None = None) -> None:
+    With a `core` it runs there only: what it costs can be told, but other work on that core holds it up.
+    """
+
+    def __init__(self, *arguments: str, core: int | None, environment: dict[str, str] | None = None) -> None:
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._arguments = arguments
         self._core = core
@@ -48,7 +51,8 @@ class Process:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", *self._arguments, cwd=ROOT, env=self._environment, stderr=asyncio.subprocess.PIPE, limit=2**20
         )
-        os.sched_setaffinity(self._process.pid, {self._core})
+        if self._core is not None:
+            os.sched_setaffinity(self._process.pid, {self._core})
         self._reading = asyncio.create_task(self._read(self._process))
 
     async def stop(self, number: int = signal.SIGTERM) -> None:
@@ -105,11 +109,11 @@ class Process:
 class ExchangeProcess(Process):
     """A simulated exchange."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, core: int | None = None) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._http = httpx.AsyncClient(base_url=self.url, timeout=30)
-        super().__init__("local.exchange", "--port", str(self.port), *options, core=OTHER_CORE)
+        super().__init__("local.exchange", "--port", str(self.port), *options, core=core)
 
     async def start(self) -> None:
         """Return once it listens."""
@@ -145,12 +149,14 @@ class ExchangeProcess(Process):
 class FeederProcess(Process):
     """A feeder that reads from one exchange; REST and streams may come from different ones."""
 
-    def __init__(self, rest_url: str, stream_url: str, *options: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, rest_url: str, stream_url: str, *options: str, core: int | None = None, environment: dict[str, str] | None = None
+    ) -> None:
         self.port = free_port()
         self.url = f"ws://127.0.0.1:{self.port}"
         self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
         place = ("--rest-url", rest_url, "--stream-url", stream_url, "--market", "simulated", "--port", str(self.port))
-        super().__init__("feeder", *place, *options, core=FEEDER_CORE, environment={"FEEDER_TOKEN": TOKEN} | (environment or {}))
+        super().__init__("feeder", *place, *options, core=core, environment={"FEEDER_TOKEN": TOKEN} | (environment or {}))
 
     async def status(self) -> dict[str, Any]:
         """What it says of itself; httpx's errors while it does not listen."""

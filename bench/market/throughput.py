@@ -118,14 +118,14 @@ async def _frames(feeder: FeederProcess) -> int:
 async def measure(seconds: float) -> None:
     """Print the figures."""
     async with AsyncExitStack() as stack:
-        exchange = await stack.enter_async_context(ExchangeProcess(*EXCHANGE))
+        exchange = await stack.enter_async_context(ExchangeProcess(*EXCHANGE, core=OTHER_CORE))
         starts_at = await exchange.now()
         listed = [item["symbol"].lower() for item in (await exchange.get("/api/v3/exchangeInfo"))["symbols"]]
         names = [f"{symbol}@kline_{interval}" for interval in INTERVALS for symbol in listed]
         bare = await _bare(starts_at, names, seconds)
         say(BENCH, "bare receive and parse", str(bare))
         url, going = stack.enter_context(_blasting(starts_at))
-        feeder = await stack.enter_async_context(FeederProcess(exchange.url, url))
+        feeder = await stack.enter_async_context(FeederProcess(exchange.url, url, core=FEEDER_CORE))
         await until(feeder.is_complete, timeout=300)
         await stack.enter_async_context(followed(feeder))
         going.set()

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.timeout(600)
 
 
 async def test_every_closed_candle_is_the_exchange_s_and_was_evaluated_once_whatever_broke():
-    outcome = await run(seed=20, symbols=24, seconds=60)
+    outcome = await run(seed=20, symbols=24, seconds=60, compared=300)
 
     assert (0, 0, []) == (outcome.comparison.lost, outcome.comparison.wrong, outcome.comparison.examples)
     assert outcome.comparison.in_run >= 24 * 60
