@@ -27,9 +27,8 @@ class Work:
     outcomes: set[Outcome] = field(default_factory=set)
     evaluated: list[int] = field(default_factory=list)
     """The newest candle of every tick that evaluated any, by its index."""
-    missed: int = 0
-    last: object = None
-    """The last tick's result."""
+    counted: tuple[int, int] = (0, 0)
+    """How many symbols were processed at the last tick that evaluated any, and how many of these were not ready."""
 
 
 @asynccontextmanager
@@ -51,12 +50,12 @@ async def trading(replica, code, interval, *, symbols=(), stale_after=timedelta(
 
 async def _keep_looking(screen, work, interval):
     while True:
-        result = work.last = await screen.tick(work.progress)
+        result = await screen.tick(work.progress)
         work.progress = result.progress
         work.matches.extend(result.matches)
         work.outcomes.add(result.outcome)
-        work.missed += result.missed_candles
         if result.evaluated:
+            work.counted = (result.symbols_processed, result.symbols_not_ready)
             work.evaluated.append(interval.index_at(result.newest_candle))
         with suppress(TimeoutError):
             await asyncio.wait_for(screen.changed(), LOOK)
