@@ -21,7 +21,7 @@ from domain.screening import Progress
 from filters.evaluation import Evaluation, Evaluator
 from filters.expression import CompiledFilter, compile_filter
 from workers.newly_closed import Found, Watched, evaluate_newly_closed, match_of
-from workers.staleness import Standing, Standings, forming_is_old
+from workers.staleness import Standing, Standings
 
 COMPILED_FILTERS_KEPT = 10_000
 RESTORED_WITHIN = timedelta(seconds=60)
@@ -198,13 +198,9 @@ class ReplicaScreen:
 
     def _standing(self, as_of: int, watched: Watched) -> Standing:
         """Of the symbols watched, in their order."""
-        limits, store = self._request.limits, self._replica.store
-        standing = self._standings.at(as_of, self._compiled.required, limits)
-        stale = standing.stale
-        if self._request.settings.filter.trigger is Trigger.TICK:
-            for interval in self._compiled.required:
-                stale = stale | (forming_is_old(store, interval, as_of, limits) & ~standing.missing)
-        return Standing(stale=stale[watched.rows], missing=standing.missing[watched.rows])
+        is_forming = self._request.settings.filter.trigger is Trigger.TICK
+        standing = self._standings.at(as_of, self._compiled.required, self._request.limits, is_forming=is_forming)
+        return Standing(stale=standing.stale[watched.rows], missing=standing.missing[watched.rows])
 
     def _result(self, found: Found, freshness: Freshness, standing: Standing, *, stale: bool) -> TickResult:
         interval = self._compiled.interval

@@ -38,25 +38,30 @@ class Standings:
         self._moment: tuple[int, int, int] | None = None
         self._known: dict[tuple[object, ...], Standing] = {}
 
-    def at(self, as_of: int, intervals: Iterable[Interval], limits: TierLimits) -> Standing:
-        """When the exchange's clock shows `as_of` (epoch milliseconds), for a filter that reads these intervals."""
+    def at(self, as_of: int, intervals: Iterable[Interval], limits: TierLimits, *, is_forming: bool = False) -> Standing:
+        """When the exchange's clock shows `as_of` (epoch milliseconds), for a filter that reads these intervals.
+
+        `is_forming`: it reads the forming candles, too. Then a symbol is also stale where one of them is old.
+        """
         moment = (self._store.seq, as_of, len(self._store.symbols))
         if self._moment != moment:
             self._moment = moment
             self._known.clear()
         frames = [self._store.frame(interval) for interval in intervals]
-        key = (limits.stale_after, limits.stale_after_candles, *((frame.interval, frame.version) for frame in frames))
+        key = (is_forming, limits.stale_after, limits.stale_after_candles, *((frame.interval, frame.version) for frame in frames))
         standing = self._known.get(key)
         if standing is None:
-            standing = self._known[key] = self._compute(as_of, frames, limits)
+            standing = self._known[key] = self._compute(as_of, frames, limits, is_forming=is_forming)
         return standing
 
-    def _compute(self, as_of: int, frames: Iterable[IntervalCandles], limits: TierLimits) -> Standing:
+    def _compute(self, as_of: int, frames: Iterable[IntervalCandles], limits: TierLimits, *, is_forming: bool) -> Standing:
         missing = self._store.status != _TRADING
         stale = np.zeros(len(missing), np.bool_)
         for frame in frames:
             missing = missing | (frame.closed_through < 0)
             stale |= _lacks_candles(frame, as_of, limits)
+            if is_forming:
+                stale |= _forming_is_old(self._store, frame, as_of, limits)
         return Standing(stale=stale & ~missing, missing=missing)
 
 
@@ -72,15 +77,14 @@ def _lacks_candles(frame: IntervalCandles, as_of: int, limits: TierLimits) -> Ma
     return (lacking > limits.stale_after_candles) | (is_overdue & (frame.as_of < bound))
 
 
-def forming_is_old(store: CandleStore, interval: Interval, as_of: int, limits: TierLimits) -> Mask:
-    """Rows whose forming candle of this interval has not moved although the symbol has traded since: its stream is silent.
+def _forming_is_old(store: CandleStore, frame: IntervalCandles, as_of: int, limits: TierLimits) -> Mask:
+    """Rows whose forming candle has not moved although the symbol has traded since: its stream is silent.
 
     The evidence is the newest closed minute: it had trades, and began after anything was heard of the forming candle.
     """
     minutes = store.frame(Interval.M1)
     newest = minutes.closed_through
     column = np.clip(newest - minutes.first_index, 0, None)
-    has_traded = minutes.columns["trades"][np.arange(len(newest)), column] > 0
-    heard = store.frame(interval).as_of
-    is_later = newest * Interval.M1.milliseconds >= heard
-    return (newest >= minutes.first_index) & has_traded & is_later & (heard < as_of - limits.stale_after.total_seconds() * 1000)
+    has_traded = (newest >= minutes.first_index) & (minutes.columns["trades"][np.arange(len(newest)), column] > 0)
+    is_later = newest * Interval.M1.milliseconds >= frame.as_of
+    return has_traded & is_later & (frame.as_of < as_of - limits.stale_after.total_seconds() * 1000)

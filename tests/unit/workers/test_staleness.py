@@ -8,7 +8,7 @@ import pytest
 from adapters.candle_store import CANDLE, CLOSED, INTERVAL_CODES, STATUS_CODES, CandleStore
 from domain.market import Interval, SymbolStatus, epoch_milliseconds
 from domain.tiers import LIMITS, Tier, TierLimits
-from workers.staleness import Standings, forming_is_old
+from workers.staleness import Standings
 
 NOW = epoch_milliseconds(datetime(2026, 1, 5, 12, 0, 10, tzinfo=UTC))
 ELITE = LIMITS[Tier.ELITE]
@@ -39,8 +39,8 @@ def store() -> CandleStore:
     return made
 
 
-def stale_at(store: CandleStore, as_of: int, *intervals: Interval, limits: TierLimits = ELITE) -> list[bool]:
-    stale: list[bool] = Standings(store).at(as_of, intervals or (Interval.M1,), limits).stale.tolist()
+def stale_at(store: CandleStore, as_of: int, *intervals: Interval, limits: TierLimits = ELITE, is_forming: bool = False) -> list[bool]:
+    stale: list[bool] = Standings(store).at(as_of, intervals or (Interval.M1,), limits, is_forming=is_forming).stale.tolist()
     return stale
 
 
@@ -119,8 +119,9 @@ def test_a_forming_candle_is_old_where_its_symbol_traded_and_its_stream_said_not
     tell(store, 0, Interval.M1, later // 60_000 - 1)
     tell(store, 1, Interval.M1, later // 60_000 - 1, trades=0)
 
-    assert [True, False] == forming_is_old(store, Interval.H1, later, ELITE).tolist()
-    assert [False, False] == forming_is_old(store, Interval.M1, later, ELITE).tolist()
+    assert [True, False] == stale_at(store, later, Interval.H1, is_forming=True)
+    assert [False, False] == stale_at(store, later, Interval.M1, is_forming=True)
+    assert [False, False] == stale_at(store, later, Interval.H1)
 
 
 def test_a_forming_candle_that_was_heard_of_since_the_last_trades_is_not_old(store: CandleStore) -> None:
@@ -128,5 +129,5 @@ def test_a_forming_candle_that_was_heard_of_since_the_last_trades_is_not_old(sto
     tell(store, 0, Interval.M1, later // 60_000 - 1)
     store.frame(Interval.H1).as_of[0] = later - 59 * SECOND
 
-    assert [False, False] == forming_is_old(store, Interval.H1, later, ELITE).tolist()
+    assert [False, False] == stale_at(store, later, Interval.H1, is_forming=True)
     assert timedelta(seconds=15) == ELITE.stale_after
