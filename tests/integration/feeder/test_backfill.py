@@ -80,7 +80,7 @@ async def test_minutes_are_screened_while_days_are_still_filled_shortest_and_lar
         minutes = await screen.tick(Progress())
         days = int((replica.store.frame(Interval.D1).closed_through > 0).sum())
         halfway = (await feeder.status())["backfill"]
-        await until(lambda: is_filled(feeder))
+        await until(lambda: is_filled(feeder), timeout=150)
         done = await feeder.status()
         exchanged = await asked_of(address, "GET", "status")
         volumes = await by_volume(address)
@@ -118,7 +118,8 @@ async def test_closed_candles_keep_coming_by_rest_when_no_stream_works_at_all(to
         minutes, quarters = replica.store.frame(Interval.M1), replica.store.frame(Interval.M5)
         begun = {frame.interval: int(frame.closed_through.max()) for frame in (minutes, quarters)}
         await until(
-            lambda: closed(replica, Interval.M1) > begun[Interval.M1] + 12 and closed(replica, Interval.M5) > begun[Interval.M5] + 1
+            lambda: closed(replica, Interval.M1) > begun[Interval.M1] + 12 and closed(replica, Interval.M5) > begun[Interval.M5] + 1,
+            timeout=150,
         )
         assert 0 == (await feeder.status())["connections_open"]
         assert replica.age() > timedelta(seconds=5), "what comes from REST does not make the streams fresh"
