@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-clients/bin/python"
 SCRIPTS = Path(__file__).parent / "scripts"
 SYMBOLS = ("BTCUSDT", "币安人生USDT")
-PATIENCE = 90
+PATIENCE = 120
 NUMBER_OF_SYMBOLS = 77
 """The last of the known assets, whose name is not ASCII, is the 76th."""
 

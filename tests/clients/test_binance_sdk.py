@@ -2,11 +2,13 @@
 
 from collections import Counter
 
+import pytest
 import pytest_asyncio
 
 from tests.clients.conftest import NUMBER_OF_SYMBOLS, SYMBOLS, answer_of, candles_of, told_by
 
 CLOSED_CANDLES = 3
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -32,4 +32,4 @@ def described(market):
     return known | {"precision": [market["precision"]["price"], market["precision"]["amount"]]}
 
 
-asyncio.run(asyncio.wait_for(main(), 60))
+asyncio.run(asyncio.wait_for(main(), 100))

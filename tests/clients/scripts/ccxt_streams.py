@@ -31,4 +31,4 @@ async def watch_candles(exchange, symbol):
     return list(seen.values())
 
 
-asyncio.run(asyncio.wait_for(main(), 60))
+asyncio.run(asyncio.wait_for(main(), 100))

@@ -28,4 +28,4 @@ def closed(klines, symbol):
     return sum(event["s"] == symbol and event["k"]["x"] for event in klines)
 
 
-asyncio.run(asyncio.wait_for(main(), 60))
+asyncio.run(asyncio.wait_for(main(), 100))
