@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adapters.feeder_protocol import Status
+from domain.market import from_epoch_milliseconds
 
 SILENT_AFTER = 3.0
 """Seconds without a heartbeat, of which there is one each second, after which a feeder counts as silent."""
@@ -38,6 +39,10 @@ class Standing:
     """The same TRAILS_BY seconds ago; 0 where that is not known."""
     behind: int
     """Histories it has lacked candles of during all of the last PERSISTS seconds; where it was not heard for so long, at any moment."""
+
+    def __str__(self) -> str:
+        heard = "silent" if self.is_silent else f"data {self.age:.1f} s old"
+        return f"{heard}, market at {from_epoch_milliseconds(self.as_of):%H:%M:%S}, {self.behind} histories behind"
 
     @property
     def is_heard(self) -> bool:

@@ -167,11 +167,11 @@ class MarketReplica:
             now = time.monotonic()
             if now - looked > 2 * JUDGED_EVERY:
                 continue  # this process was held up, and what it knows of the feeders is old
-            better = choose(self._standings(), position, followed_for=now - began)
+            standings = self._standings()
+            better = choose(standings, position, followed_for=now - began)
             if better != position:
-                logger.warning(
-                    "The feeder at %s is left for the one at %s", self._links[position].address.url, self._links[better].address.url
-                )
+                told = [f"{self._links[one].address.url} ({standings[one]})" for one in (position, better)]
+                logger.warning("The feeder at %s is left for the one at %s", *told)
                 return better
 
     async def _after_loss(self, position: int, error: BaseException | None) -> int:

@@ -117,9 +117,15 @@ class HeartbeatLink:
                 # Said once: a feeder that is away, one of a pair, is normal.
                 level = logging.INFO if self._failures == 0 else logging.DEBUG
                 logger.log(level, "No heartbeats from the feeder at %s: %s: %s", self.address.url, type(error).__name__, error)
-                self._failures += 1
-                self.heartbeats.end()
-                await asyncio.sleep(retry_delay(self._failures, LONGEST_LIGHT_RETRY, error))
+                await self._pause(error)
+            except Exception as error:
+                logger.exception("The heartbeats of the feeder at %s could not be heard", self.address.url)
+                await self._pause(error)
+
+    async def _pause(self, error: Exception) -> None:
+        self._failures += 1
+        self.heartbeats.end()
+        await asyncio.sleep(retry_delay(self._failures, LONGEST_LIGHT_RETRY, error))
 
     async def _listen(self) -> NoReturn:
         async with self.address.dialled(HEARTBEATS_PATH) as connection:

@@ -261,16 +261,16 @@ async def test_delays_of_closed_and_of_forming_candles_are_kept_apart():
     async with served(feeder):
         task = asyncio.create_task(replica.run())
         await synchronised(replica)
-        feeder.closed(FIRST, received_at=time.time() - 50)
-        feeder.forming(FIRST + 1, received_at=time.time() - 5)
+        feeder.closed(FIRST, received_at=time.time() - 500)
+        feeder.forming(FIRST + 1, received_at=time.time() - 100)
         feeder.closed(FIRST + 2)  # from REST: its speed does not matter
         await until(lambda: len(measured) == 2)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         replica.close()
     assert ["closed", "forming"] == measured
-    assert [50, 50] == pytest.approx(list(replica.statistics.delays_closed), abs=4)
-    assert [5] == pytest.approx(list(replica.statistics.delays_forming), abs=4)
+    assert [500, 500] == pytest.approx(list(replica.statistics.delays_closed), abs=40)
+    assert [100] == pytest.approx(list(replica.statistics.delays_forming), abs=40)
 
 
 async def test_what_is_here_counts_as_fresh_only_when_the_snapshot_is_whole():
