@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import httpx
@@ -99,14 +100,12 @@ async def symbols(
     settings = Settings()
     best = await market_status(settings)
     address = next(address for address in _addresses(settings) if _page(address) == best.url)
-    document = await _document(address, "/symbols")
-    if not symbol:
-        show(document, symbols_view(document["symbols"]), as_json=as_json)
-        return
-    wanted = next((found for found in document["symbols"] if found["symbol"] == symbol.upper()), None)
-    if wanted is None:
-        raise NotFoundError(f"The feeder at {best.url} knows no symbol {symbol.upper()}; `cloudtrader market symbols` lists them.")
-    show(wanted, symbol_view(wanted), as_json=as_json)
+    if symbol:
+        found = await _document(address, "/symbols", symbol=symbol.upper())
+        show(found, symbol_view(found), as_json=as_json)
+    else:
+        found = await _document(address, "/symbols")
+        show(found, symbols_view(found["symbols"]), as_json=as_json)
 
 
 @app.callback()
@@ -122,12 +121,14 @@ def _page(address: FeederAddress) -> str:
     return address.url.replace("ws", "http", 1)
 
 
-async def _document(address: FeederAddress, path: str) -> dict[str, Any]:
+async def _document(address: FeederAddress, path: str, **query: str) -> dict[str, Any]:
     url = _page(address)
     try:
         async with httpx.AsyncClient(timeout=ANSWER_WITHIN.total_seconds(), verify=address.tls or True) as http:
-            answer = (await http.get(url + path)).raise_for_status()
-        document: dict[str, Any] = answer.json()
+            answer = await http.get(url + path, params=query)
+        if query and answer.status_code == HTTPStatus.NOT_FOUND:
+            raise NotFoundError(f"{answer.text.strip()} `cloudtrader market symbols` lists those that the feeder at {url} knows.")
+        document: dict[str, Any] = answer.raise_for_status().json()
     except (httpx.HTTPError, ValueError) as problem:
         raise UnavailableError(
             f"The feeder does not answer at {url} ({type(problem).__name__}). Start it with `make up`, or set CLOUDTRADER_FEEDER_URL."

@@ -33,11 +33,10 @@ def status_view(url: str, details: Document, others: Sequence[tuple[str, str]] =
 def symbols_view(found: Sequence[Document]) -> RenderableType:
     """A line for each symbol; those that lack candles or are not traded first, then by volume."""
     made = table("symbol", "status", "rank", "1m known through", "heard", "lacks candles of")
-    for symbol in sorted(found, key=lambda symbol: (symbol["status"] == "trading" and not _lacking(symbol), symbol["rank"])):
-        minute = symbol["histories"][0]
+    for symbol in sorted(found, key=lambda symbol: (symbol["status"] == "trading" and not symbol["lacking"], symbol["rank"])):
         status = symbol["status"] if symbol["status"] == "trading" else f"[yellow]{symbol['status']}[/]"
-        known, heard = _moment(minute["closed_through"]), _ago(min(_ages(symbol), default=None))
-        made.add_row(symbol["symbol"], status, _rank(symbol), known, heard, f"[yellow]{', '.join(_lacking(symbol))}[/]")
+        lacking = f"[yellow]{' '.join(symbol['lacking'])}[/]" if symbol["lacking"] else ""
+        made.add_row(symbol["symbol"], status, _rank(symbol), _moment(symbol["closed_through"]), _ago(symbol["age"]), lacking)
     return made
 
 
@@ -129,17 +128,6 @@ def _worst(laggards: Sequence[Document]) -> RenderableType:
 
 def _when(rows: Sequence[Document], view: Callable[[Sequence[Document]], RenderableType]) -> tuple[RenderableType, ...]:
     return ("", view(rows)) if rows else ()
-
-
-def _lacking(symbol: Document) -> list[str]:
-    """The intervals of which candles are missing that should be there."""
-    if symbol["status"] != "trading":
-        return []
-    return [history["interval"] for history in symbol["histories"] if history["behind"] or history["begins"] is None]
-
-
-def _ages(symbol: Document) -> list[float]:
-    return [history["age"] for history in symbol["histories"] if history["age"] is not None]
 
 
 def _lacks(history: Document) -> str:

@@ -1,5 +1,6 @@
 """How complete the candles are: per interval, for one symbol, and which histories are worst. Everything in market time."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -62,6 +63,21 @@ class History:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SymbolSummary:
+    """One symbol in a line."""
+
+    symbol: str
+    status: SymbolStatus
+    rank: int
+    closed_through: datetime | None
+    """Open time of the last 1m candle of its unbroken history."""
+    age: timedelta | None
+    """Since any of its histories was last known to be true, by the exchange's clock."""
+    lacking: tuple[Interval, ...]
+    """Intervals of which it lacks candles that have closed; none while it does not trade."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SymbolCoverage:
     """One symbol as the feeder knows it."""
 
@@ -92,6 +108,27 @@ def worst(store: CandleStore, as_of: int, count: int = WORST_SHOWN) -> list[Lagg
     """The histories that are furthest behind: first those without a past, then by how long they have lacked a candle."""
     found = [laggard for interval in Interval for laggard in _worst_of(store, interval, as_of, count)]
     return sorted(found, key=_rank)[:count]
+
+
+def symbol_summaries(store: CandleStore, as_of: int) -> list[SymbolSummary]:
+    """Of every symbol."""
+    heard = np.max([frame.as_of for frame in store.frames.values()], axis=0).tolist()
+    minutes = store.frame(Interval.M1).closed_through.tolist()
+    lacking: dict[int, list[Interval]] = defaultdict(list)
+    for interval in Interval:
+        for row in trading_rows_behind(store, interval, as_of).tolist():
+            lacking[row].append(interval)
+    return [
+        SymbolSummary(
+            symbol=symbol,
+            status=SYMBOL_STATUSES[code],
+            rank=rank,
+            closed_through=Interval.M1.open_time(minutes[row]) if minutes[row] >= 0 else None,
+            age=timedelta(milliseconds=max(0, as_of - heard[row])) if heard[row] else None,
+            lacking=tuple(lacking[row]),
+        )
+        for row, (symbol, code, rank) in enumerate(zip(store.symbols, store.status.tolist(), store.rank.tolist(), strict=True))
+    ]
 
 
 def symbol_coverage(store: CandleStore, row: int, as_of: int) -> SymbolCoverage:

@@ -2,11 +2,12 @@
 
 from dataclasses import asdict
 from http import HTTPStatus
+from urllib.parse import parse_qs
 
 from pydantic_core import to_json
 
 from domain.market import Interval, from_epoch_milliseconds
-from feeder.coverage import coverage, not_trading, symbol_coverage, worst
+from feeder.coverage import coverage, not_trading, symbol_coverage, symbol_summaries, worst
 from feeder.parts import Parts
 
 HEALTHY_AGE = 30.0
@@ -20,12 +21,12 @@ class Pages:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def health(self) -> Answer:
+    def health(self, _query: str) -> Answer:
         """200 while the exchange sends something: whether this process does its work, not whether the market is well."""
         works = len(self._parts.pool) > 0 and self._parts.intake.age() < HEALTHY_AGE
         return (HTTPStatus.OK, "text/plain", b"ok\n") if works else (HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"no market data\n")
 
-    def status(self) -> Answer:
+    def status(self, _query: str) -> Answer:
         """Whether the market data is healthy, and everything that speaks for it or against it."""
         parts, as_of = self._parts, self._parts.intake.as_of
         return _document(
@@ -51,11 +52,15 @@ class Pages:
             }
         )
 
-    def symbols(self) -> Answer:
-        """Every symbol with its six histories."""
+    def symbols(self, query: str) -> Answer:
+        """Every symbol in a line, or with `symbol=NAME` that symbol's six histories."""
         store, as_of = self._parts.store, self._parts.intake.as_of
-        found = [symbol_coverage(store, row, as_of) for row in range(len(store.symbols))]
-        return _document({"as_of": from_epoch_milliseconds(as_of) if as_of else None, "symbols": found})
+        wanted = parse_qs(query).get("symbol")
+        if wanted is None:
+            return _document({"as_of": from_epoch_milliseconds(as_of) if as_of else None, "symbols": symbol_summaries(store, as_of)})
+        if wanted[0] not in store.rows:
+            return HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", f"There is no symbol {wanted[0]}.\n".encode()
+        return _document(symbol_coverage(store, store.rows[wanted[0]], as_of))
 
     def _gauges(self) -> dict[str, float]:
         parts = self._parts

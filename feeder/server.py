@@ -27,8 +27,8 @@ CLOSE_SECONDS = 2.0
 LONGEST_REQUEST = 2**16
 LIGHT_HEARTBEAT_SECONDS = 1.0
 
-Page = Callable[[], tuple[HTTPStatus, str, bytes]]
-"""Answers an HTTP request with a status, a content type and a body."""
+Page = Callable[[str], tuple[HTTPStatus, str, bytes]]
+"""Answers an HTTP request, given its query, with a status, a content type and a body."""
 
 
 class MarketServer:
@@ -79,9 +79,9 @@ class MarketServer:
             ) from problem
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        path = request.path.partition("?")[0]
+        path, _, query = request.path.partition("?")
         if path in self._pages:
-            status, content_type, body = self._pages[path]()
+            status, content_type, body = self._pages[path](query)
             headers = Headers({"Content-Type": content_type, "Content-Length": str(len(body)), "Connection": "close"})
             return Response(status.value, status.phrase, headers, body)
         if path not in {PATH, HEARTBEATS_PATH}:

@@ -113,7 +113,7 @@ async def test_one_command_says_that_it_is_well_and_another_shows_a_symbol(feede
 
     assert (0, True) == (status.exit_code, json.loads(status.stdout)["healthy"])
     assert [interval.value for interval in Interval] == [line.split()[0] for line in one.stdout.splitlines()[2:]]
-    assert (1, True) == (unknown.exit_code, "knows no symbol NO" in unknown.stderr)
+    assert (1, True) == (unknown.exit_code, "There is no symbol NO." in unknown.stderr)
 
 
 async def test_the_metrics_show_every_level_and_condition(feeder, replica):

@@ -48,9 +48,9 @@ def history(interval: Interval, **changes: object) -> dict[str, Any]:
     return {"interval": interval.value, **moments, "age": 0.4, **counts, **changes}
 
 
-def symbol(name: str, rank: int, *, status: str = "trading", **of_minutes: object) -> dict[str, Any]:
-    histories = [history(interval, **(of_minutes if interval is Interval.M1 else {})) for interval in Interval]
-    return {"symbol": name, "status": status, "rank": rank, "histories": histories}
+def line(name: str, rank: int, *, status: str = "trading", lacking: tuple[str, ...] = (), is_known: bool = True) -> dict[str, Any]:
+    known = {"closed_through": "2026-11-22T15:41:00Z", "age": 0.4} if is_known else {"closed_through": None, "age": None}
+    return {"symbol": name, "status": status, "rank": rank, "lacking": lacking, **known}
 
 
 def test_a_whole_market_is_healthy_and_names_no_symbol() -> None:
@@ -145,21 +145,21 @@ def test_the_market_of_a_trader_is_judged_by_the_same_document() -> None:
 
 def test_symbols_with_something_wrong_come_first_then_the_largest() -> None:
     found = [
-        symbol("BTCUSDT", 0),
-        symbol("ETHUSDT", 1),
-        symbol("LUNAUSDT", LAST_RANK, status="break"),
-        symbol("XRPUSDT", 2, behind=3),
-        symbol("NEWUSDT", LAST_RANK, begins=None, closed_through=None, as_of=None, age=None),
+        line("BTCUSDT", 0),
+        line("ETHUSDT", 1),
+        line("LUNAUSDT", LAST_RANK, status="break"),
+        line("XRPUSDT", 2, lacking=("1m", "4h")),
+        line("NEWUSDT", LAST_RANK, lacking=("1m",), is_known=False),
     ]
     lines = text_of(symbols_view(found)).splitlines()[1:]
 
-    assert ["XRPUSDT", "LUNAUSDT", "NEWUSDT", "BTCUSDT", "ETHUSDT"] == [line.split()[0] for line in lines]
-    assert "XRPUSDT trading 3 2026-11-22 15:41:00 0.4 s ago 1m" == " ".join(lines[0].split())
-    assert "NEWUSDT trading — — 0.4 s ago 1m" == " ".join(lines[2].split())
+    assert ["XRPUSDT", "LUNAUSDT", "NEWUSDT", "BTCUSDT", "ETHUSDT"] == [shown_line.split()[0] for shown_line in lines]
+    assert "XRPUSDT trading 3 2026-11-22 15:41:00 0.4 s ago 1m 4h" == " ".join(lines[0].split())
+    assert "NEWUSDT trading — — — 1m" == " ".join(lines[2].split())
 
 
 @pytest.mark.parametrize(
-    ("changes", "line"),
+    ("changes", "expected"),
     [
         ({}, "1m 2026-11-21 15:41:00 2026-11-22 15:41:00 2026-11-22 15:42:01 0.4 s — 18 stream, 2 REST"),
         (
@@ -172,11 +172,11 @@ def test_symbols_with_something_wrong_come_first_then_the_largest() -> None:
         ),
     ],
 )
-def test_a_symbol_shows_its_six_histories(changes: dict[str, object], line: str) -> None:
-    btc = symbol("BTCUSDT", 0)
-    btc["histories"][0] |= changes
+def test_a_symbol_shows_its_six_histories(changes: dict[str, object], expected: str) -> None:
+    histories = [history(interval, **(changes if interval is Interval.M1 else {})) for interval in Interval]
+    btc = {"symbol": "BTCUSDT", "status": "trading", "rank": 0, "histories": histories}
     lines = [" ".join(shown_line.split()) for shown_line in text_of(symbol_view(btc)).splitlines()]
 
     assert "BTCUSDT: trading, rank 1 by 24 h volume" == lines[0]
-    assert line == lines[2]
+    assert expected == lines[2]
     assert [interval.value for interval in Interval] == [shown_line.split()[0] for shown_line in lines[2:]]

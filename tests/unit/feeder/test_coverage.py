@@ -7,7 +7,7 @@ import pytest
 
 from adapters.candle_store import CANDLE, CLOSED, FROM_REST, INTERVAL_CODES, STATUS_CODES, CandleStore
 from domain.market import Interval, SymbolStatus, epoch_milliseconds
-from feeder.coverage import Coverage, coverage, not_trading, symbol_coverage, worst
+from feeder.coverage import Coverage, coverage, not_trading, symbol_coverage, symbol_summaries, worst
 
 NOW = datetime(2026, 1, 5, 12, 0, 30, tzinfo=UTC)
 AS_OF = epoch_milliseconds(NOW)
@@ -120,3 +120,21 @@ def test_a_symbol_of_which_nothing_is_known_shows_that(store):
         minute.behind,
         minute.streamed,
     )
+
+
+def test_every_symbol_in_a_line_names_the_intervals_it_lacks(store):
+    store.append(("NEWUSDT",))
+    tell(store, 0, Interval.M1, Interval.M1.index_at(NOW) - 4)
+    tell(store, 0, Interval.H1, Interval.H1.index_at(NOW) - 3)
+    tell(store, 1, Interval.M1, Interval.M1.index_at(NOW) - 4)
+    store.set_listing(np.array([0, STATUS_CODES[SymbolStatus.HALT], 0, 0], np.uint8), store.rank)
+    bitcoin, ether, ripple, new = symbol_summaries(store, AS_OF)
+
+    assert (Interval.M1, Interval.H1) == bitcoin.lacking
+    assert (SymbolStatus.HALT, ()) == (ether.status, ether.lacking)
+    assert (Interval.M1.open_time(Interval.M1.index_at(NOW) - 1), timedelta(seconds=30), ()) == (
+        ripple.closed_through,
+        ripple.age,
+        ripple.lacking,
+    )
+    assert (None, None, tuple(Interval)) == (new.closed_through, new.age, new.lacking)
