@@ -177,7 +177,7 @@ class ExchangeConnection:
         """Deal with those streams that are silent though their symbols trade: subscribe anew, and if that did not help, be replaced."""
         if self._remedies is None or self.replacement.done():
             return
-        remedy = self._remedies.decide([stream for stream in silent if stream in self.control.confirmed])
+        remedy = self._remedies.decide([stream for stream in silent if stream in self.control.wanted])
         if remedy.replace:
             self.replace(Reason.SILENT_STREAM)
         elif remedy.renew:
