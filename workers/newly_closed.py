@@ -11,7 +11,7 @@ from domain.market import HISTORY_BLOCK, KEPT_CANDLES, MINIMUM_HISTORY, from_epo
 from domain.screening import Match, Progress
 from filters.evaluation import Evaluation, Evaluator
 from filters.expression import CompiledFilter
-from filters.frames import MarketSnapshot
+from filters.frames import Frame, MarketSnapshot
 
 MATCHES_PER_TICK = 200
 """A tick that found this many matches comes back before it goes on with later candles, so that results stay small in history."""
@@ -79,6 +79,7 @@ def evaluate_newly_closed(
     if not pending.any():
         return Found(progress=progress)
     earliest = _earliest_evaluable(compiled, snapshot, watched.rows)
+    last = np.where(pending, np.maximum(last, _began(snapshot.frame(compiled.interval), watched.rows) - 1), last)
     missed = int(np.clip(earliest - 1 - last, 0, None)[pending].max())
     last = np.where(pending, np.maximum(last, earliest - 1), last)
     return _Walk(evaluator, compiled, snapshot, watched, progress, as_of_ms).over(last, through, missed)
@@ -229,6 +230,12 @@ def _earliest_evaluable(compiled: CompiledFilter, snapshot: MarketSnapshot, rows
         seen = first if interval is base else -(-(first + 1) * interval.milliseconds // base.milliseconds) - 1
         earliest = np.maximum(earliest, seen)
     return earliest
+
+
+def _began(frame: Frame, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Per symbol: where its history begins because there was nothing before, after an outage of the exchange or at its listing; else 0."""
+    closed_from = frame.closed_from[rows]
+    return np.where(closed_from >= frame.first_index + HISTORY_BLOCK, closed_from, 0)
 
 
 def _or_zero(value: float) -> float:

@@ -33,6 +33,10 @@ class Program:
         )
         self._reading = asyncio.create_task(self._read())
 
+    @property
+    def has_ended(self):
+        return self._process.returncode is not None
+
     async def stop(self, number=signal.SIGTERM):
         with suppress(ProcessLookupError):
             self._process.send_signal(number)
@@ -95,7 +99,8 @@ async def exchange(*options):
     """A simulated exchange; its address."""
     port = free_port()
     async with running(Program("local.exchange", "--port", str(port), *options)) as program:
-        await until(lambda: any("listening" in line for line in program.lines))
+        await until(lambda: any("listening" in line for line in program.lines) or program.has_ended)
+        assert not program.has_ended, program.lines
         yield f"http://127.0.0.1:{port}"
 
 

@@ -245,6 +245,16 @@ def test_after_an_outage_longer_than_the_history_kept_the_missed_candles_are_cou
     assert (found.progress.evaluated, found.progress.behind) == (LAST, {})
 
 
+def test_candles_that_never_existed_are_neither_evaluated_nor_missed() -> None:
+    began = LAST - 20
+    frame = replace(MARKET.frame(Interval.M1), closed_from=np.full(SYMBOLS, began))
+    market = replace(MARKET, frames={**MARKET.frames, Interval.M1: frame})
+    found = Trader(progress=Progress(baseline=LAST - 400, evaluated=LAST - 305)).look(market)
+
+    assert (0, 21) == (found.missed, found.candles)
+    assert LAST == found.progress.evaluated
+
+
 def test_a_candle_that_closed_long_ago_is_late() -> None:
     progress = Progress(baseline=FIRST, evaluated=LAST - 1)
     matches = {as_of: Trader("match = close > 0", progress=progress).look(MARKET, as_of=as_of).matches for as_of in (LAST + 1, LAST + 3)}
