@@ -19,7 +19,8 @@ TRAILS_BY = 4.0
 FEW_BEHIND = 10
 """Histories that a feeder may lack beyond twice what another lacks."""
 PERSISTS = 3.0
-"""Seconds for which histories must be behind to count: each candle that closes leaves some behind for a moment."""
+"""Seconds for which histories must be behind to count, as each candle that closes leaves some behind for a moment, and for which
+data must have been fresh."""
 AT_LEAST_FOLLOWED = 10.0
 """Seconds for which a feeder is followed before anything but its silence ends that: a change costs a snapshot."""
 
@@ -33,6 +34,8 @@ class Standing:
     """The connection that brings its heartbeats is broken."""
     age: float
     """Seconds since the exchange last sent it anything."""
+    oldest_age: float
+    """The same at its worst during the last PERSISTS seconds: when a stall of the market ends, one feeder says so before the other."""
     as_of: int
     """The exchange's newest time it knows, epoch milliseconds."""
     as_of_before: int
@@ -54,7 +57,7 @@ class Standing:
         return self.as_of < other.as_of_before
 
 
-UNHEARD = Standing(is_silent=True, is_gone=True, age=math.inf, as_of=0, as_of_before=0, behind=0)
+UNHEARD = Standing(is_silent=True, is_gone=True, age=math.inf, oldest_age=math.inf, as_of=0, as_of_before=0, behind=0)
 
 
 class Heartbeats:
@@ -82,12 +85,14 @@ class Heartbeats:
         if len(self._heard) < 2:
             return UNHEARD
         heard_at, newest = self._heard[-1]
-        behind = [status.behind for moment, status in self._heard if moment >= heard_at - PERSISTS]
+        lately = [status for moment, status in self._heard if moment >= heard_at - PERSISTS]
+        behind = [status.behind for status in lately]
         is_new = self._heard[0][0] > heard_at - PERSISTS
         return Standing(
             is_silent=now - heard_at > SILENT_AFTER,
             is_gone=self._is_gone,
             age=newest.age / 1000,
+            oldest_age=max(status.age for status in lately) / 1000,
             as_of=newest.as_of,
             as_of_before=max((status.as_of for moment, status in self._heard if moment <= now - TRAILS_BY), default=0),
             behind=max(behind) if is_new else min(behind),
@@ -115,7 +120,7 @@ def _is_better(other: Standing, found: Standing) -> bool:
         return False
     if found.is_silent:
         return True
-    if other.age > FRESH_WITHIN or other.trails(found):
+    if other.oldest_age > FRESH_WITHIN or other.trails(found):
         return False
     if found.age > STALLED_AFTER or found.trails(other):
         return True

@@ -34,12 +34,16 @@ class Trader:
     evaluated: Counter = field(default_factory=Counter)
     matches: list = field(default_factory=list)
     missed: int = 0
+    repeated: int = 0
+    """Candles that a tick looked at beyond those by which its progress moved."""
 
     async def watch(self, screen, symbols):
         while True:
             result = await screen.tick(self.progress)
             if result.evaluated:
-                self.evaluated.update(newly_evaluated(self.progress, result.progress, symbols))
+                new = list(newly_evaluated(self.progress, result.progress, symbols))
+                self.evaluated.update(new)
+                self.repeated += result.candles - len({index for _, index in new})
                 self.matches += [(match.symbol, match.candle_index, match.initial) for match in result.matches]
                 self.missed += result.missed_candles + result.dropped_matches
             self.progress = result.progress
@@ -57,7 +61,7 @@ def newly_evaluated(before, after, symbols):
 def assert_each_once(trader, store, through):
     """Every candle from the trader's first to `through` was evaluated once for each symbol, and found what one look at all would find."""
     first = trader.progress.baseline
-    assert 0 == trader.missed
+    assert (0, 0) == (trader.missed, trader.repeated)
     assert Counter((symbol, index) for symbol in store.symbols for index in range(first, through + 1)) == trader.evaluated
     assert sorted(_expected_matches(store, first, through)) == sorted(trader.matches)
 
