@@ -44,6 +44,12 @@ class Outcome:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     most_client_frames_per_second: int = 0
 
+    @property
+    def problems(self) -> list[str]:
+        """What must not be, in words."""
+        lost = [str(self.comparison)] if self.comparison.lost or self.comparison.wrong else []
+        return lost + [f"{name}: {verdict}" for name, verdict in self.verdicts.items() if verdict.faults]
+
 
 class Chaos:
     """Lets what is planned happen to one exchange and one feeder."""

@@ -64,6 +64,20 @@ class Outcome:
     """Of all lives of the feeder."""
     lacked_by_pausing_client: int = 0
 
+    @property
+    def problems(self) -> list[str]:
+        """What must not be, in words."""
+        lost = [f"{name}: {comparison}" for name, comparison in self.comparisons.items() if comparison.lost or comparison.wrong]
+        found = {
+            f"the client that paused lacks {self.lacked_by_pausing_client} closed candles": self.lacked_by_pausing_client > 0,
+            f"{self.counters['clients_cut']} clients were cut": self.counters["clients_cut"] > 0,
+            f"the feeder sent {self.most_frames_sent_per_second} frames in a second": self.most_frames_sent_per_second > 4,
+            f"the exchange counted {self.most_client_frames_per_second} frames in a second": self.most_client_frames_per_second > 5,
+            f"{self.most_weight_per_minute} of weight {self.weight_limit} in a minute": 2 * self.most_weight_per_minute
+            >= self.weight_limit,
+        }
+        return lost + [problem for problem, is_so in found.items() if is_so]
+
 
 class PausingClient:
     """A client with a store of its own that can stop reading."""

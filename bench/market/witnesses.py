@@ -1,7 +1,6 @@
 """Traders that note everything they evaluate: which candle of which symbol, with which values, and how fresh the market was."""
 
 import asyncio
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -150,8 +149,3 @@ class Witness:
         self._verdict.wrong += seen is not None and seen != close
         if seen != close and len(self._verdict.examples) < 10:
             self._verdict.examples.append(f"{symbol} {self.spec.interval} {index}: evaluated with close {seen}, the exchange's is {close}")
-
-
-def total(verdicts: list[Verdict]) -> Counter[str]:
-    """Everything counted by all traders."""
-    return Counter({name: sum(getattr(verdict, name) for verdict in verdicts) for name in ("evaluated", "faults")})

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.timeout(600)
 async def test_every_closed_candle_is_the_exchange_s_and_was_evaluated_once_whatever_broke():
     outcome = await run(seed=20, symbols=24, seconds=60, compared=300)
 
-    assert (0, 0, []) == (outcome.comparison.lost, outcome.comparison.wrong, outcome.comparison.examples)
+    assert [] == outcome.problems
+    assert [] == outcome.comparison.examples
     assert outcome.comparison.in_run >= 24 * 60
-    assert {} == {name: str(verdict) for name, verdict in outcome.verdicts.items() if verdict.faults}
     assert all(verdict.evaluated >= 24 * 4 for verdict in outcome.verdicts.values())
     assert outcome.most_client_frames_per_second <= 5
