@@ -21,7 +21,7 @@ from local.supervisor.stack import MAX_WORKERS, usual_ports
 from tests.acceptance.recording import START, write_recording
 
 CHANGED = re.compile(r"s  (\S+) (starting|ready) pid (\d+)")
-READY_WITHIN = 180.0
+READY_WITHIN = 300.0
 STOPPED_WITHIN = 60.0
 OWN_PORTS = range(20_000, 32_000)
 """Below those that the kernel gives to connections."""

@@ -18,7 +18,7 @@ from tests.acceptance.running_stack import RunningStack, small_stack
 RISING = "match = close > open\n"
 REFUSED, USAGE, DOWN = 1, 2, 3
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

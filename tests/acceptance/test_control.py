@@ -26,7 +26,7 @@ SILENCE = 6.0
 """Four candles at this speed."""
 SOON = 30.0
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

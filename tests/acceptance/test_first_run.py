@@ -19,7 +19,7 @@ SPEED = "20"
 SIGNAL_WITHIN = 120.0
 RUNNING_TRADERS = "WorkflowType = 'trader' AND ExecutionStatus = 'Running'"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ SETTLED_WITHIN = 60.0
 
 pytestmark = [
     pytest.mark.skipif(not FILE.is_file(), reason="../shared/data with the recorded candles is not here"),
-    pytest.mark.timeout(420),
+    pytest.mark.timeout(600),
 ]
 
 

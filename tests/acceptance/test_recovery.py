@@ -29,7 +29,7 @@ AFTERWARDS = 3.0
 """Three candles more."""
 GONE_WITHIN = 30.0
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(frozen=True)

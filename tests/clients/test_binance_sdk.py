@@ -8,7 +8,7 @@ import pytest_asyncio
 from tests.clients.conftest import NUMBER_OF_SYMBOLS, SYMBOLS, answer_of, candles_of, told_by
 
 CLOSED_CANDLES = 3
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest_asyncio.fixture(scope="module")

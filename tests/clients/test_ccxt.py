@@ -11,7 +11,7 @@ from tests.clients.conftest import NUMBER_OF_SYMBOLS, answer_of, candles_of, tol
 
 SYMBOLS = {"BTC/USDT": "BTCUSDT", "币安人生/USDT": "币安人生USDT"}
 CANDLES = 3
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest_asyncio.fixture(scope="module")

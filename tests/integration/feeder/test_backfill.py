@@ -18,7 +18,7 @@ from tests.integration.feeder.request_log import RequestLog
 from tests.integration.feeder.watching import request
 from workers.screen import ReplicaScreens
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 LIMIT, SYMBOLS = 6_000, 60
 JUST_CLOSED = "2026-03-04T12:00:05"
 """No candle closes for the next minute."""

@@ -26,7 +26,7 @@ OFFERED = [interval for interval in Interval if interval is not Interval.M1]
 SPEED = 200
 """A candle takes one and a half seconds."""
 CANDLES = 3
-pytestmark = [pytest.mark.skipif(not DATA.exists(), reason="the recordings are not on this machine"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.skipif(not DATA.exists(), reason="the recordings are not on this machine"), pytest.mark.timeout(600)]
 
 
 def symbols_of_july():

@@ -25,7 +25,7 @@ from tests.integration.feeder.conftest import Feeder, exchange, following, runni
 from workers.screen import ReplicaScreens
 
 SYMBOLS = 12
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest_asyncio.fixture(scope="module")

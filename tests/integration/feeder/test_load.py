@@ -4,7 +4,7 @@ import pytest
 
 from bench.market.load import Profile, run
 
-pytestmark = pytest.mark.timeout(360)
+pytestmark = pytest.mark.timeout(600)
 # Ten minutes of market time in one, so that candles of several intervals close.
 SYMBOLS = 60
 PROFILE = Profile(

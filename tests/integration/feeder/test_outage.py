@@ -24,7 +24,7 @@ FILTER = f"match = close > sma(close, {CANDLES_NEEDED}) * 1.0004"
 ENDS = "08:45"
 REQUESTS_PER_HISTORY = 12
 """A history that stays behind is asked for ever more rarely: in the half minute that this takes, not more often than this."""
-pytestmark = [pytest.mark.skipif(not DATA.exists(), reason="the recorded candles are not on this machine"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.skipif(not DATA.exists(), reason="the recorded candles are not on this machine"), pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True, kw_only=True)

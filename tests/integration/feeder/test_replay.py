@@ -18,7 +18,7 @@ from tests.integration.feeder.conftest import Feeder, Relay, exchange, following
 
 FILE = Path(__file__).parents[4] / "shared/data/klines/1m_94usdt_2021-05-11_2021-05-13.parquet"
 COLUMNS = ("open", "high", "low", "close", "volume")
-pytestmark = [pytest.mark.skipif(not FILE.exists(), reason="the recorded candles are not on this machine"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.skipif(not FILE.exists(), reason="the recorded candles are not on this machine"), pytest.mark.timeout(600)]
 
 
 def expected_candles():

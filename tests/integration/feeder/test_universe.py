@@ -24,7 +24,7 @@ from workers.screen import ReplicaScreens
 NAMES = (*(f"{letter}USDT" for letter in "ABCDEFGHIJK"), "币安人生USDT")
 SYMBOLS, SPEED, DAYS = len(NAMES), 60, 3
 LISTED, HALTED = "币安人生USDT", "CUSDT"
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 def write_market(file):
