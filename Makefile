@@ -23,7 +23,7 @@ reset: $(INSTALLED)
 setup: $(INSTALLED) $(NODE_PACKAGES) $(CLIENTS_INSTALLED)
 
 test: setup lint types
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
