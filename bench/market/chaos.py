@@ -14,11 +14,12 @@ import httpx
 
 from adapters.feeder_client import MarketReplica
 from bench.market.faults import Planned, plan
-from bench.market.processes import ExchangeProcess, FeederProcess, followed, say, until
+from bench.market.figures import say
 from bench.market.truth import MOST, Comparison, closed_everywhere, hold_between_boundaries
 from bench.market.witnesses import FILTERS, FORMING, Verdict, Witness
 from domain.filters import Trigger
 from domain.market import Interval
+from tests.integration.feeder.processes import TOKEN, ExchangeProcess, FeederProcess, following, until
 
 BENCH = "chaos"
 SPEED = 60
@@ -131,7 +132,7 @@ async def run(*, seed: int, symbols: int, seconds: float, compared: int = MOST) 
         feeder = await stack.enter_async_context(
             FeederProcess(exchange.url, exchange.url.replace("http", "ws"), environment={"FEEDER_SNAPSHOT": str(snapshot)})
         )
-        replica = await stack.enter_async_context(followed(feeder))
+        replica = await stack.enter_async_context(following(MarketReplica(feeder.url, TOKEN)))
         await until(feeder.is_complete, timeout=COMPLETE_WITHIN)
         await until(lambda: feeder.is_followed_by(replica))
         witnesses = [Witness(replica, spec) for spec in (*FILTERS, FORMING)]

@@ -12,7 +12,7 @@ import orjson
 from websockets.asyncio.client import connect
 
 from adapters.feeder_protocol import PATH
-from bench.market.processes import OTHER_CORE, TOKEN
+from tests.integration.feeder.processes import OTHER_CORE, TOKEN
 
 CLIENTS_PER_SECOND = 10
 

@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack
 import numpy as np
 
 from bench.market import clients
-from bench.market.processes import FEEDER_CORE, OTHER_CORE, ExchangeProcess, FeederProcess, say, until
+from bench.market.figures import say
+from tests.integration.feeder.processes import FEEDER_CORE, OTHER_CORE, ExchangeProcess, FeederProcess, until
 
 BENCH = "clients"
 CLIENTS = 50

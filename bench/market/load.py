@@ -17,9 +17,10 @@ from adapters.feeder_client import MarketReplica
 from adapters.feeder_protocol import PATH
 from adapters.feeder_session import FeederSession
 from bench.market.delays import STEADY, Delays, gathered
-from bench.market.processes import FEEDER_CORE, OTHER_CORE, TOKEN, ExchangeProcess, FeederProcess, followed, say, until
+from bench.market.figures import say
 from bench.market.truth import MOST, Comparison, closed_everywhere, hold_between_boundaries
 from domain.market import from_epoch_milliseconds
+from tests.integration.feeder.processes import FEEDER_CORE, OTHER_CORE, TOKEN, ExchangeProcess, FeederProcess, following, until
 
 BENCH = "load"
 BURST, FAULT = "burst", "fault"
@@ -253,7 +254,7 @@ async def run(profile: Profile) -> Outcome:
         since = await exchange.now()
         began = time.monotonic()
         feeder = await stack.enter_async_context(FeederProcess(exchange.url, exchange.url.replace("http", "ws"), core=feeder_core))
-        replica = await stack.enter_async_context(followed(feeder))
+        replica = await stack.enter_async_context(following(MarketReplica(feeder.url, TOKEN)))
         await until(feeder.is_complete, timeout=COMPLETE_WITHIN, every=0.5)
         say(BENCH, "first backfill", f"{time.monotonic() - began:.1f} s")
         delays = await stack.enter_async_context(gathered(replica))

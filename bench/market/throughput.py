@@ -14,8 +14,11 @@ import orjson
 from websockets.asyncio.client import connect
 
 from adapters.candle_store import INTERVALS
+from adapters.feeder_client import MarketReplica
 from bench.market import blast, clients
-from bench.market.processes import FEEDER_CORE, OTHER_CORE, ExchangeProcess, FeederProcess, followed, free_port, say, until
+from bench.market.figures import say
+from tests.integration.feeder.processes import FEEDER_CORE, OTHER_CORE, TOKEN, ExchangeProcess, FeederProcess, following, until
+from tests.integration.servers import free_port
 
 SYMBOLS = 400
 # REST allows weight per minute times the speed, and a clock that is held leaves the market to the blaster.
@@ -127,7 +130,7 @@ async def measure(seconds: float) -> None:
         url, going = stack.enter_context(_blasting(starts_at))
         feeder = await stack.enter_async_context(FeederProcess(exchange.url, url, core=FEEDER_CORE))
         await until(feeder.is_complete, timeout=300)
-        await stack.enter_async_context(followed(feeder))
+        await stack.enter_async_context(following(MarketReplica(feeder.url, TOKEN)))
         going.set()
         _say("feeder with 1 client", await _measured(feeder, seconds), bare)
         others = stack.enter_context(clients.connected(feeder.url, CLIENTS - 1))

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.candle_store import CandleStore, IntervalCandles, is_closed
-from bench.market.processes import ExchangeProcess
 from domain.market import Interval
+from tests.integration.feeder.processes import ExchangeProcess
 
 AT_ONCE = 4
 MOST = 1_000

@@ -1,119 +1,28 @@
 """The real feeder as a process of its own, against the simulated exchange."""
 
 import asyncio
-import inspect
-import os
-import signal
 import socket
-import sys
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 
-ROOT = Path(__file__).parents[3]
-TOKEN = "a secret of the tests"
+from tests.integration.feeder.processes import TOKEN, ExchangeProcess, FeederProcess
+
 STALL_BYTES = 16_384
 
 
-class Program:
-    """A process that can be killed and started again."""
+class Feeder(FeederProcess):
+    """One that reads everything from one exchange."""
 
-    def __init__(self, *arguments, environment=None):
-        self._arguments = arguments
-        self._environment = {**os.environ, **(environment or {})}
-        self._process = None
-        self._reading = None
-        self.lines = []
-
-    async def start(self):
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *self._arguments, cwd=ROOT, env=self._environment, stderr=asyncio.subprocess.PIPE
-        )
-        self._reading = asyncio.create_task(self._read())
-
-    @property
-    def has_ended(self):
-        return self._process.returncode is not None
-
-    async def stop(self, number=signal.SIGTERM):
-        with suppress(ProcessLookupError):
-            self._process.send_signal(number)
-        return await self.ended()
-
-    async def ended(self):
-        """Its exit status, once it has ended by itself."""
-        code = await asyncio.wait_for(self._process.wait(), 15)
-        await self._reading
-        return code
-
-    async def _read(self):
-        while line := await self._process.stderr.readline():
-            self.lines.append(line.decode().rstrip())
-
-
-class Feeder(Program):
     def __init__(self, exchange, *options, market="replay"):
-        self.port, self.metrics_port = free_port(), free_port()
-        self.url = f"ws://127.0.0.1:{self.port}"
-        rest = ("--rest-url", exchange, "--stream-url", exchange.replace("http", "ws"))
-        place = ("--market", market, "--port", str(self.port))
-        super().__init__(
-            "feeder", *rest, *place, *options, environment={"FEEDER_TOKEN": TOKEN, "CLOUDTRADER_METRICS_PORT": str(self.metrics_port)}
-        )
-
-    async def status(self):
-        async with httpx.AsyncClient() as client:
-            return (await client.get(f"http://127.0.0.1:{self.port}/status")).json()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-async def until(condition, timeout=60.0):
-    """Wait for something to come true; fails with what it was."""
-    async with asyncio.timeout(timeout):
-        while True:
-            with suppress(OSError, httpx.HTTPError):
-                result = condition()
-                if await result if inspect.isawaitable(result) else result:
-                    return
-            await asyncio.sleep(0.05)
-
-
-@asynccontextmanager
-async def running(program):
-    await program.start()
-    try:
-        yield program
-    finally:
-        await program.stop()
+        super().__init__(exchange, exchange.replace("http", "ws"), *options, market=market)
 
 
 @asynccontextmanager
 async def exchange(*options):
     """A simulated exchange; its address."""
-    port = free_port()
-    async with running(Program("local.exchange", "--port", str(port), *options)) as program:
-        await until(lambda: any("listening" in line for line in program.lines) or program.has_ended)
-        assert not program.has_ended, program.lines
-        yield f"http://127.0.0.1:{port}"
-
-
-@asynccontextmanager
-async def following(replica):
-    """The replica, followed while the block lasts."""
-    task = asyncio.create_task(replica.run())
-    try:
-        yield replica
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        replica.close()
+    async with ExchangeProcess(*options) as process:
+        yield process.url
 
 
 class Relay:

@@ -16,7 +16,7 @@ from feeder.connection import ConnectionLimits, ConnectionState, ExchangeConnect
 from feeder.dialing import DialBudget
 from feeder.intake import Intake
 from feeder.statistics import FeederStatistics
-from tests.integration.feeder.conftest import free_port
+from tests.integration.servers import free_port
 
 STREAMS = ["btcusdt@kline_1m", "!miniTicker@arr"]
 MINUTE = 60_000

@@ -18,7 +18,9 @@ from feeder.feeder import Feeder
 from feeder.repairs import rows_behind
 from feeder.settings import FeederSettings
 from feeder.subscriptions import kline_stream
-from tests.integration.feeder.conftest import TOKEN, exchange, free_port, until
+from tests.integration.feeder.conftest import exchange
+from tests.integration.feeder.processes import TOKEN, until
+from tests.integration.servers import free_port
 
 SYMBOLS = 10
 STREAMS = 6 * SYMBOLS + 1

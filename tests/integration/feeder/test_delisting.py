@@ -13,7 +13,8 @@ import pytest
 from adapters.candle_store import STATUS_CODES
 from adapters.feeder_client import MarketReplica
 from domain.market import Interval, SymbolStatus
-from tests.integration.feeder.conftest import Feeder, exchange, following, running, until
+from tests.integration.feeder.conftest import Feeder, exchange
+from tests.integration.feeder.processes import following, until
 from tests.integration.feeder.request_log import RequestLog
 from tests.integration.feeder.traders_at_work import trading
 
@@ -66,7 +67,7 @@ async def test_delisted_symbols_leave_and_everything_else_goes_on_until_one_retu
     async with (
         exchange("--replay", str(file), "--speed", str(SPEED)) as address,
         RequestLog(address) as log,
-        running(Feeder(address, "--rest-url", log.address, "--universe-seconds", "1")) as feeder,
+        Feeder(address, "--rest-url", log.address, "--universe-seconds", "1") as feeder,
         following(MarketReplica(feeder.url, token)) as replica,
     ):
         controls = Controls(address)

@@ -21,7 +21,8 @@ from domain.tiers import LIMITS, Tier
 from domain.traders import TraderSettings
 from feeder.conditions import Condition
 from filters.evaluation import Evaluator
-from tests.integration.feeder.conftest import Feeder, exchange, following, running, until
+from tests.integration.feeder.conftest import Feeder, exchange
+from tests.integration.feeder.processes import following, until
 from workers.screen import ReplicaScreens
 
 SYMBOLS = 12
@@ -36,7 +37,7 @@ async def address():
 
 @pytest_asyncio.fixture(scope="module")
 async def feeder(address):
-    async with running(Feeder(address, market="simulated")) as program:
+    async with Feeder(address, market="simulated") as program:
         yield program
 
 
@@ -130,7 +131,7 @@ async def test_the_metrics_show_every_level_and_condition(feeder, replica):
 
 
 async def test_an_exchange_whose_clock_is_another_is_only_to_be_known(address):
-    async with running(Feeder(address, market="binance")) as other:
+    async with Feeder(address, market="binance") as other:
         await until(lambda: is_skewed(other))
         assert "ahead of ours" in (await holding(other))[Condition.CLOCK_SKEWED]
         assert (await feeder_is_healthy(other), (await command(other, "status")).exit_code) == (True, 0)

@@ -14,7 +14,8 @@ import pytest
 from activities.ports import Outcome
 from adapters.feeder_client import MarketReplica
 from domain.market import Interval, epoch_milliseconds
-from tests.integration.feeder.conftest import Feeder, exchange, following, running, until
+from tests.integration.feeder.conftest import Feeder, exchange
+from tests.integration.feeder.processes import following, until
 from tests.integration.feeder.request_log import RequestLog
 from tests.integration.feeder.traders_at_work import trading
 
@@ -142,7 +143,7 @@ async def test_after_an_outage_histories_begin_anew_and_nothing_is_evaluated_acr
     async with (
         exchange("--replay", str(file), "--hole", hole, *start) as address,
         RequestLog(address) as log,
-        running(Feeder(address, "--rest-url", log.address)) as feeder,
+        Feeder(address, "--rest-url", log.address) as feeder,
         following(MarketReplica(feeder.url, token)) as replica,
     ):
         market = Control(address)

@@ -1,9 +1,8 @@
 """Two real feeders, one worker: whatever happens to the one that is followed, every candle of every symbol is evaluated exactly once."""
 
 import asyncio
-import os
 import signal
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import httpx
@@ -12,7 +11,8 @@ import pytest
 from adapters.feeder_client import MarketReplica
 from domain.market import Interval
 from filters.evaluation import Evaluator
-from tests.integration.feeder.conftest import Feeder, exchange, following, running, until
+from tests.integration.feeder.conftest import Feeder, exchange
+from tests.integration.feeder.processes import following, until
 from tests.integration.feeder.watching import Trader, assert_each_once, request
 from workers.screen import ReplicaScreens
 
@@ -34,16 +34,6 @@ class AsOf:
             self.most = max(self.most, newest - replica.as_of)
             newest = max(newest, replica.as_of)
             await asyncio.sleep(0.02)
-
-
-@asynccontextmanager
-async def frozen(program):
-    os.kill(program._process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(program._process.pid, signal.SIGCONT)
 
 
 @asynccontextmanager
@@ -106,10 +96,10 @@ async def switched(replica, feeder):
 
 
 async def test_every_candle_is_evaluated_once_whatever_happens_to_the_feeder_that_is_followed(token):
-    async with market() as address, running(Feeder(address, market="simulated")) as first:
+    async with market() as address, Feeder(address, market="simulated") as first:
         await until(lambda: is_complete(first), PATIENCE)
         connections_of_first = await connections(address)
-        async with running(Feeder(address, market="simulated")) as second:
+        async with Feeder(address, market="simulated") as second:
             await until(lambda: is_complete(second), PATIENCE)
             async with following(MarketReplica(f"{first.url},{second.url}", token)) as replica:
                 await replica.ready(timedelta(seconds=30))
@@ -126,7 +116,7 @@ async def test_every_candle_is_evaluated_once_whatever_happens_to_the_feeder_tha
                     await switched(replica, other)
                     await until(lambda: is_complete(one), PATIENCE)
 
-                    async with frozen(other):
+                    async with other.frozen():
                         await switched(replica, one)
                     await until(lambda: is_complete(other), PATIENCE)
 

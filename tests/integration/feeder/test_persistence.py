@@ -7,7 +7,9 @@ import pytest_asyncio
 
 from adapters.feeder_client import MarketReplica
 from domain.market import Interval
-from tests.integration.feeder.conftest import Feeder, Program, following, free_port, running, until
+from tests.integration.feeder.conftest import Feeder
+from tests.integration.feeder.processes import Process, following, until
+from tests.integration.servers import free_port
 
 SYMBOLS = 20
 HISTORIES = SYMBOLS * len(Interval)
@@ -17,7 +19,7 @@ START, LATER = "2026-03-01T12:00:00", "2026-03-01T14:00:30"
 @asynccontextmanager
 async def exchange_at(port, *options, start=START):
     options = ("--generate", "--symbols", str(SYMBOLS), "--speed", "60", "--start", start, *options)
-    async with running(Program("local.exchange", "--port", str(port), *options)) as program:
+    async with Process("local.exchange", "--port", str(port), *options) as program:
         await until(lambda: any("listening" in line for line in program.lines))
         yield
 
@@ -30,7 +32,7 @@ async def all_complete(feeder):
 async def saved(tmp_path_factory):
     """The exchange's port, and the file of a feeder that has ended."""
     port, file = free_port(), tmp_path_factory.mktemp("state") / "market"
-    async with exchange_at(port), running(feeder_of(port, file)) as feeder:
+    async with exchange_at(port), feeder_of(port, file) as feeder:
         await until(lambda: all_complete(feeder))
     return port, file.read_bytes()
 
@@ -52,7 +54,7 @@ def said(feeder, text):
 
 
 async def test_a_restarted_feeder_serves_all_it_knew_though_the_exchange_is_away_and_says_how_old_it_is(feeder, token):
-    async with running(feeder), following(MarketReplica(feeder.url, token)) as replica:
+    async with feeder, following(MarketReplica(feeder.url, token)) as replica:
         await replica.ready(timedelta(seconds=30))
         await until(lambda: all((frame.begin >= 0).all() for frame in replica.store.frames.values()))
         assert SYMBOLS == len(replica.store.symbols)
@@ -63,7 +65,7 @@ async def test_a_restarted_feeder_serves_all_it_knew_though_the_exchange_is_away
 
 
 async def test_only_what_was_missed_is_asked_for(saved, feeder):
-    async with exchange_at(saved[0], "--speed", "1", start=LATER), running(feeder):
+    async with exchange_at(saved[0], "--speed", "1", start=LATER), feeder:
         await until(lambda: is_fresh(feeder))
         status = await feeder.status()
     assert status["counters"]["rest_repairs"] < HISTORIES, "no candle of four hours or a day closed"
@@ -78,19 +80,19 @@ async def is_fresh(feeder):
 
 
 async def test_another_market_behind_the_same_address_is_noticed_and_fetched_whole(saved, feeder):
-    async with exchange_at(saved[0], "--seed", "8", start=LATER), running(feeder):
+    async with exchange_at(saved[0], "--seed", "8", start=LATER), feeder:
         await until(lambda: all_complete(feeder))
         assert (await feeder.status())["counters"]["rest_repairs"] >= HISTORIES
     assert (1, 0) == (said(feeder, "are others"), said(feeder, "Restored"))
 
 
 async def test_an_exchange_whose_clock_went_back_gets_a_feeder_that_begins_anew(saved, feeder):
-    async with exchange_at(saved[0], start="2026-02-01T12:00:00"), running(feeder):
+    async with exchange_at(saved[0], start="2026-02-01T12:00:00"), feeder:
         await until(lambda: all_complete(feeder))
     assert (1, 0) == (said(feeder, "but the exchange's clock shows 2026-02-01"), said(feeder, "Restored"))
 
 
 async def test_a_market_of_long_ago_is_of_no_use(saved, feeder):
-    async with exchange_at(saved[0], start="2026-03-03T12:00:00"), running(feeder):
+    async with exchange_at(saved[0], start="2026-03-03T12:00:00"), feeder:
         await until(lambda: all_complete(feeder))
     assert (1, 0) == (said(feeder, "nothing of the shortest interval"), said(feeder, "Restored"))

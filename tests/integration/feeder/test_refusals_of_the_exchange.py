@@ -21,7 +21,7 @@ from feeder.feeder import Feeder
 from feeder.repair_work import WORKERS
 from feeder.settings import FeederSettings
 from local.exchange.http11 import Response, take_request
-from tests.integration.feeder.conftest import free_port
+from tests.integration.servers import free_port
 
 TIME = Response(body=b'{"serverTime": 1767225600000}')
 SILENCE = None

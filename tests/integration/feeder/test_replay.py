@@ -14,7 +14,8 @@ import pytest
 from adapters.feeder_client import MarketReplica
 from domain.market import Interval, Market, epoch_milliseconds
 from feeder.repairs import rows_behind
-from tests.integration.feeder.conftest import Feeder, Relay, exchange, following, running, until
+from tests.integration.feeder.conftest import Feeder, Relay, exchange
+from tests.integration.feeder.processes import following, until
 
 FILE = Path(__file__).parents[4] / "shared/data/klines/1m_94usdt_2021-05-11_2021-05-13.parquet"
 COLUMNS = ("open", "high", "low", "close", "volume")
@@ -69,7 +70,7 @@ def nothing_behind(replica):
 async def test_every_closed_candle_of_every_replica_is_that_of_the_file_whatever_breaks(token):
     async with (
         exchange("--replay", str(FILE), "--speed", "60") as address,
-        running(Feeder(address, "--client-queue-bytes", "500000")) as feeder,
+        Feeder(address, "--client-queue-bytes", "500000") as feeder,
         Relay(feeder.port) as relay,
         Relay(feeder.port, stalls=True) as stalling,
         following(MarketReplica(feeder.url, token)) as steady,

@@ -17,7 +17,9 @@ from adapters.feeder_protocol import PATH
 from adapters.telemetry.catalogue import DATA_AGE, FEEDER
 from domain.errors import UnavailableError
 from domain.market import Interval, Market
-from tests.integration.feeder.conftest import TOKEN, Feeder, Program, exchange, following, free_port, running, until
+from tests.integration.feeder.conftest import Feeder, exchange
+from tests.integration.feeder.processes import TOKEN, Process, following, until
+from tests.integration.servers import free_port
 
 SYMBOLS = 40
 
@@ -29,7 +31,7 @@ def is_complete(replica):
 @pytest_asyncio.fixture(scope="module")
 async def feeder():
     options = ("--generate", "--symbols", str(SYMBOLS), "--speed", "60")
-    async with exchange(*options) as address, running(Feeder(address, market="simulated")) as program:
+    async with exchange(*options) as address, Feeder(address, market="simulated") as program:
         await until(program.status)
         yield program
 
@@ -123,7 +125,7 @@ async def test_every_line_of_its_log_is_json_that_names_the_feeder(feeder, repli
 )
 async def test_a_feeder_that_cannot_run_says_what_to_change_and_ends(feeder, environment, status, said):
     given = {name: str(feeder.port) if value == "TAKEN" else value for name, value in environment.items()}
-    refused = Program("feeder", environment={"FEEDER_PORT": str(free_port()), "FEEDER_REST_URL": "http://127.0.0.1:1", **given})
+    refused = Process("feeder", environment={"FEEDER_PORT": str(free_port()), "FEEDER_REST_URL": "http://127.0.0.1:1", **given})
     await refused.start()
     assert status == await refused.ended()
     assert said in " ".join(refused.lines)

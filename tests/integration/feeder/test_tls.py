@@ -11,7 +11,9 @@ import pytest
 import pytest_asyncio
 
 from adapters.feeder_client import MarketReplica
-from tests.integration.feeder.conftest import TOKEN, Feeder, Program, exchange, following, free_port, running, until
+from tests.integration.feeder.conftest import Feeder, exchange
+from tests.integration.feeder.processes import TOKEN, Process, following, until
+from tests.integration.servers import free_port
 
 x509 = pytest.importorskip("cryptography.x509", reason="the certificate of these tests is made with the package cryptography")
 from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
@@ -46,7 +48,7 @@ def certificate(tmp_path_factory):
 @pytest_asyncio.fixture(scope="module")
 async def feeder(certificate):
     shown = ("--tls-certificate", str(certificate[0]), "--tls-key", str(certificate[1]))
-    async with exchange("--generate", "--symbols", "3") as address, running(Feeder(address, *shown, market="simulated")) as program:
+    async with exchange("--generate", "--symbols", "3") as address, Feeder(address, *shown, market="simulated") as program:
         program.address = f"127.0.0.1:{program.port}"
         await until(lambda: reachable(program.port))
         yield program
@@ -91,7 +93,7 @@ async def test_who_does_not_believe_it_or_speaks_without_tls_gets_nothing_and_sa
 async def test_a_feeder_whose_certificate_is_of_no_use_says_so_and_ends(certificate, options, said):
     files = {"CERTIFICATE": str(certificate[0]), "KEY": str(certificate[1])}
     given = [files.get(option, option) for option in options]
-    refused = Program("feeder", "--port", str(free_port()), *given, environment={"FEEDER_TOKEN": TOKEN, "COLUMNS": "400"})
+    refused = Process("feeder", "--port", str(free_port()), *given, environment={"FEEDER_TOKEN": TOKEN, "COLUMNS": "400"})
     await refused.start()
     assert 2 == await refused.ended()
     assert said in " ".join(refused.lines)

@@ -17,7 +17,8 @@ from domain.filters import FilterSpec
 from domain.market import Interval, SymbolStatus, epoch_milliseconds
 from domain.screening import Progress
 from filters.evaluation import Evaluator
-from tests.integration.feeder.conftest import Feeder, exchange, following, running, until
+from tests.integration.feeder.conftest import Feeder, exchange
+from tests.integration.feeder.processes import following, until
 from tests.integration.feeder.watching import request
 from workers.screen import ReplicaScreens
 
@@ -76,7 +77,7 @@ async def test_a_new_listing_joins_and_a_halted_symbol_is_no_longer_received_unt
     write_market(tmp_path / "market.parquet")
     async with (
         exchange("--replay", str(tmp_path / "market.parquet"), "--reserve", "1", "--speed", str(SPEED)) as address,
-        running(Feeder(address, "--universe-seconds", "1")) as feeder,
+        Feeder(address, "--universe-seconds", "1") as feeder,
         following(MarketReplica(feeder.url, token)) as replica,
         BinanceRest(address) as client,
     ):

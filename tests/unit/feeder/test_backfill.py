@@ -8,13 +8,7 @@ import pytest
 from adapters.candle_store import STATUS_CODES, CandleStore
 from domain.market import Interval, SymbolStatus
 from feeder.backfill import BackfillProgress
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
+from tests.unit.feeder.clock import Clock
 
 
 @pytest.fixture

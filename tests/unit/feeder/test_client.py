@@ -1,7 +1,6 @@
 """A replica between feeders: real servers and sockets, markets fed by hand."""
 
 import asyncio
-import socket
 import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,19 +21,15 @@ from feeder.broadcast import Broadcast
 from feeder.server import MarketServer
 from feeder.statistics import FeederStatistics
 from filters.evaluation import Evaluator
+from tests.integration.feeder import processes
 from tests.integration.feeder.watching import Trader, assert_each_once, request
+from tests.integration.servers import free_port
 from workers.screen import ReplicaScreens
 
 TOKEN = "a secret of the tests"
 FIRST = 100_000 * HISTORY_BLOCK
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SYMBOLS = ("AUSDT", "BUSDT")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Feeder:
@@ -94,16 +89,8 @@ async def served(*feeders):
             await feeder.stop()
 
 
-@asynccontextmanager
-async def following(*feeders, token=TOKEN):
-    replica = MarketReplica(",".join(feeder.url for feeder in feeders), token)
-    task = asyncio.create_task(replica.run())
-    try:
-        yield replica
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        replica.close()
+def following(*feeders, token=TOKEN):
+    return processes.following(MarketReplica(",".join(feeder.url for feeder in feeders), token))
 
 
 async def until(condition, timeout=30.0):

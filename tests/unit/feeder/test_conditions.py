@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from feeder.conditions import Condition, Conditions, Facts
+from tests.unit.feeder.clock import Clock
 
 WELL = Facts(
     silence=timedelta(seconds=1),
@@ -24,19 +25,11 @@ SILENT = replace(WELL, silence=timedelta(seconds=16))
 MOSTLY_BEHIND = replace(WELL, minutes_behind=201)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Watched:
     """Conditions and the clock they go by."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.clock = Clock(1_000.0)
         self.conditions = Conditions(self.clock)
 
     def after(self, seconds: float, facts: Facts) -> list[Condition]:

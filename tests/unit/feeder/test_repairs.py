@@ -10,17 +10,11 @@ from adapters.candle_store import CANDLE, CLOSED, INTERVAL_CODES, STATUS_CODES, 
 from domain.market import HISTORY_BLOCK, Interval, SymbolStatus
 from feeder.repair_work import without_lagging
 from feeder.repairs import RepairQueue, first_missing, rows_behind
+from tests.unit.feeder.clock import Clock
 
 MINUTE = 60_000
 FIRST = 100 * HISTORY_BLOCK * 1440  # a day's boundary, so that all intervals begin here
 ROWS = 2
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

@@ -6,15 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.binance.weight import Lane, WeightLimiter
+from tests.unit.feeder.clock import Clock
 
 BEGAN = 1_767_225_600.0  # a full minute
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

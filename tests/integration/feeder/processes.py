@@ -1,12 +1,12 @@
 """The simulated exchange and the feeder as processes of their own, so that they can be killed, and what each costs can be told."""
 
 import asyncio
+import inspect
 import os
 import signal
-import socket
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -15,9 +15,10 @@ import httpx
 import psutil
 
 from adapters.feeder_client import MarketReplica
+from tests.integration.servers import free_port
 
-ROOT = Path(__file__).parents[2]
-TOKEN = "the benches' own"
+ROOT = Path(__file__).parents[3]
+TOKEN = "a secret of the tests"
 CORES = sorted(os.sched_getaffinity(0))
 FEEDER_CORE, OTHER_CORE = CORES[0], CORES[-1]
 LINES_KEPT = 2_000
@@ -30,7 +31,7 @@ class Process:
     With a `core` it runs there only: what it costs can be told, but other work on that core holds it up.
     """
 
-    def __init__(self, *arguments: str, core: int | None, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, *arguments: str, core: int | None = None, environment: dict[str, str] | None = None) -> None:
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._arguments = arguments
         self._core = core
@@ -55,15 +56,20 @@ class Process:
             os.sched_setaffinity(self._process.pid, {self._core})
         self._reading = asyncio.create_task(self._read(self._process))
 
-    async def stop(self, number: int = signal.SIGTERM) -> None:
-        """Send a signal and wait for the end; a program that does not end is killed and that is an error."""
+    async def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end: its exit status. A program that does not end is killed, and that is an error."""
         assert self._process is not None
         self._cpu_before = self.cpu_seconds()
         with suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGCONT)
             self._process.send_signal(number)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Its exit status, once it has ended by itself."""
+        assert self._process is not None
         try:
-            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+            return await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
@@ -118,12 +124,11 @@ class ExchangeProcess(Process):
     async def start(self) -> None:
         """Return once it listens."""
         await super().start()
-        await until(self.status)
+        await until(self._listens)
 
-    async def stop(self, number: int = signal.SIGTERM) -> None:
-        """End it and the connection that controls it."""
+    async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
-        await super().stop(number)
+        await self.stop()
 
     async def status(self) -> dict[str, Any]:
         """What it says of itself."""
@@ -145,18 +150,33 @@ class ExchangeProcess(Process):
         """Take back what it was told."""
         (await self._http.delete(path)).raise_for_status()
 
+    async def _listens(self) -> bool:
+        assert self.is_running, "\n".join(self.lines)
+        return bool(await self.status())
+
 
 class FeederProcess(Process):
     """A feeder that reads from one exchange; REST and streams may come from different ones."""
 
     def __init__(
-        self, rest_url: str, stream_url: str, *options: str, core: int | None = None, environment: dict[str, str] | None = None
+        self,
+        rest_url: str,
+        stream_url: str,
+        *options: str,
+        market: str = "simulated",
+        core: int | None = None,
+        environment: dict[str, str] | None = None,
     ) -> None:
-        self.port = free_port()
+        self.port, self.metrics_port = free_port(), free_port()
         self.url = f"ws://127.0.0.1:{self.port}"
         self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
-        place = ("--rest-url", rest_url, "--stream-url", stream_url, "--market", "simulated", "--port", str(self.port))
-        super().__init__("feeder", *place, *options, core=core, environment={"FEEDER_TOKEN": TOKEN} | (environment or {}))
+        place = ("--rest-url", rest_url, "--stream-url", stream_url, "--market", market, "--port", str(self.port))
+        own = {"FEEDER_TOKEN": TOKEN, "CLOUDTRADER_METRICS_PORT": str(self.metrics_port)}
+        super().__init__("feeder", *place, *options, core=core, environment=own | (environment or {}))
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+        await self.stop()
 
     async def status(self) -> dict[str, Any]:
         """What it says of itself; httpx's errors while it does not listen."""
@@ -174,36 +194,24 @@ class FeederProcess(Process):
         return status["symbols"] > 0 and all(part["behind"] == 0 and part["complete"] for part in status["coverage"].values())
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def until(condition: Callable[[], Awaitable[object]], timeout: float = 60.0, every: float = 0.1) -> None:
+async def until(condition: Callable[[], object], timeout: float = 60.0, every: float = 0.05) -> None:
     """Return once the condition holds; while its server does not answer, it does not. Raises TimeoutError."""
     async with asyncio.timeout(timeout):
         while True:
             with suppress(OSError, httpx.HTTPError):
-                if await condition():
+                held = condition()
+                if await held if inspect.isawaitable(held) else held:
                     return
             await asyncio.sleep(every)
 
 
 @asynccontextmanager
-async def followed(feeder: FeederProcess) -> AsyncIterator[MarketReplica]:
-    """A replica of that feeder, as a worker has it, while the block lasts."""
-    replica = MarketReplica(feeder.url, TOKEN)
-    following = asyncio.create_task(replica.run())
+async def following(replica: MarketReplica) -> AsyncIterator[MarketReplica]:
+    """The replica, followed while the block lasts."""
+    task = asyncio.create_task(replica.run())
     try:
         yield replica
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         replica.close()
-
-
-def say(bench: str, figure: str, value: str) -> None:
-    """One figure, one line."""
-    print(f"{bench:<11} {figure:<52} {value}", flush=True)
