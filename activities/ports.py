@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from domain.filters import FilterFailure
 from domain.market import Market
 from domain.screening import Match, Progress
 from domain.signals import Signal, SignalStatus
@@ -140,6 +141,10 @@ class TickResult:
     """Symbols that trade and whose candles are further behind than the tier allows; told at every tick, also when nothing was evaluated."""
     stale_symbols: tuple[str, ...] = ()
     """The first STALE_NAMED of them."""
+    symbols_failed: int = 0
+    """Symbols for which the filter failed."""
+    failures: tuple[FilterFailure, ...] = ()
+    """How the filter failed, also where it did so for some symbols only."""
     duration: timedelta = timedelta()
     error: str = ""
     conditions: dict[str, int] = field(default_factory=dict)

@@ -4,7 +4,6 @@ Deterministic: the result at a closed candle depends on the candles of its histo
 it), not on when, in what order or beside which other filters it is evaluated.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,41 +15,14 @@ from domain.market import Interval
 from filters.bounded_cache import BoundedCache
 from filters.expression.calculation import Calculation, ColumnFailed, Columns, Vectors
 from filters.expression.compiled import CompiledFilter
-from filters.expression.kernels import Condition, Values
 from filters.frames import MarketSnapshot
 from filters.history import Moment, Stamp, closed_moment, forming_moment
+from filters.outcome import HOLDS, Evaluation
 
 COLUMN_BYTES = 256 * 2**20
 """Indicator columns kept for all traders together."""
 MOMENT_BYTES = 64 * 2**20
 """Values and results kept of the candles evaluated last."""
-HOLDS = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """What a filter found at one candle; rows are the snapshot's symbols. Shared between traders: not to be written to."""
-
-    ready: NDArray[np.bool_]
-    """Whether the symbol's history is complete; where not, nothing is said about it."""
-    matched: NDArray[np.bool_]
-    quote_volume_24h: NDArray[np.float64]
-    """Quote volume of the last 24 h of candles, as far as the history goes: the order of matches when there are too many."""
-    labelled: Mapping[str, Condition]
-    series: Mapping[str, Values]
-
-    def conditions(self, row: int) -> tuple[str, ...]:
-        """Labels of the conditions that hold for the symbol."""
-        return tuple(label for label, values in self.labelled.items() if self.ready[row] and values[row] == HOLDS)
-
-    def values(self, row: int) -> dict[str, float]:
-        """What is plotted and the score, where finite; nothing for a symbol that is not ready."""
-        values = {name: float(series[row]) for name, series in self.series.items() if self.ready[row]}
-        return {name: value for name, value in values.items() if np.isfinite(value)}
-
-    def condition_counts(self) -> dict[str, int]:
-        """How many ready symbols meet each labelled condition."""
-        return {label: int(np.count_nonzero((values == HOLDS) & self.ready)) for label, values in self.labelled.items()}
 
 
 @dataclass
@@ -63,7 +35,7 @@ class _Shelf:
 
     def size(self, rows: int) -> int:
         """An upper bound of its bytes."""
-        results = sum(2 + len(result.labelled) + len(result.series) for result in self.results.values())
+        results = sum(2 + 1 + len(result.labelled) + len(result.series) for result in self.results.values())
         return 8 * rows * (1 + len(self.vectors) + results)
 
 
@@ -120,6 +92,7 @@ class Evaluator:
             with np.errstate(all="ignore"):
                 return Evaluation(
                     ready=ready,
+                    failed=np.zeros(moment.rows, dtype=np.bool_),
                     matched=(calculation.now(compiled.match) == HOLDS) & ready,
                     quote_volume_24h=shelf.quote_volume_24h,
                     labelled={label: calculation.now(node) for label, node in compiled.conditions.items()},
@@ -150,6 +123,7 @@ def _nothing(compiled: CompiledFilter, rows: int) -> Evaluation:
     empty = np.full(rows, np.nan)
     return Evaluation(
         ready=no,
+        failed=no,
         matched=no,
         quote_volume_24h=np.zeros(rows),
         labelled=dict.fromkeys(compiled.conditions, unknown),

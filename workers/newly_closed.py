@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from domain.market import HISTORY_BLOCK, KEPT_CANDLES, MINIMUM_HISTORY, from_epoch_milliseconds
 from domain.screening import Match, Progress
-from filters.evaluation import Evaluation, Evaluator
+from filters.evaluation import Evaluator
 from filters.expression import CompiledFilter
 from filters.frames import Frame, MarketSnapshot
+from filters.outcome import Evaluation
 
 MATCHES_PER_TICK = 200
 """A tick that found this many matches comes back before it goes on with later candles, so that results stay small in history."""

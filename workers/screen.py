@@ -18,8 +18,9 @@ from domain.errors import FilterFailedError, RefusedError, UnavailableError
 from domain.filters import FilterSpec, Trigger
 from domain.market import SymbolStatus, epoch_milliseconds
 from domain.screening import Progress
-from filters.evaluation import Evaluation, Evaluator
+from filters.evaluation import Evaluator
 from filters.expression import CompiledFilter, compile_filter
+from filters.outcome import Evaluation
 from workers.newly_closed import Found, Watched, evaluate_newly_closed, match_of
 from workers.staleness import Standing, Standings
 

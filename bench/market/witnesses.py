@@ -17,9 +17,10 @@ from domain.market import Interval
 from domain.screening import Progress
 from domain.tiers import LIMITS, Tier
 from domain.traders import TraderSettings
-from filters.evaluation import Evaluation, Evaluator
+from filters.evaluation import Evaluator
 from filters.expression import CompiledFilter
 from filters.frames import MarketSnapshot
+from filters.outcome import Evaluation
 from workers.screen import ReplicaScreen, ReplicaScreens
 
 LOOK_EVERY = 0.5

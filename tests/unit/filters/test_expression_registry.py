@@ -7,11 +7,12 @@ from talib import abstract
 
 from domain.filters import FilterSpec
 from domain.market import Interval, history_anchor
-from filters.evaluation import Evaluation, Evaluator
+from filters.evaluation import Evaluator
 from filters.expression import compile_filter
 from filters.expression.functions import Function
 from filters.expression.indicators import NOT_OFFERED
 from filters.expression.registry import FUNCTIONS
+from filters.outcome import Evaluation
 from tests.unit.filters.calls import ALL, program_of
 from tests.unit.filters.memory_market import MemorySnapshot, random_market
 

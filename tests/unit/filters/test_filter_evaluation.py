@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from domain.errors import FilterFailedError
 from domain.filters import FilterSpec
 from domain.market import Interval, history_anchor
-from filters.evaluation import Evaluation, Evaluator
+from filters.evaluation import Evaluator
 from filters.expression import CompiledFilter, compile_filter
 from filters.expression.nodes import Column
+from filters.outcome import Evaluation
 from tests.unit.filters.memory_market import MemorySnapshot, random_frame, random_market
 
 M1, M5, H1 = Interval.M1, Interval.M5, Interval.H1
