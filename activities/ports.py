@@ -103,6 +103,8 @@ class ScreenRequest:
     """One trader's view of the market."""
 
     trader_id: UUID
+    user_id: UUID
+    """Whose filter it is: users share the engines fairly, and nothing of one is shown to another."""
     settings: TraderSettings
     limits: TierLimits
 

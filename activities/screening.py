@@ -53,6 +53,8 @@ class WindowInput:
     duration: timedelta
     """Zero: tick once, now, and come back."""
     progress: Progress = field(default_factory=Progress)
+    user_id: UUID | None = None
+    """`None` in windows that an older worker scheduled: then the trader stands for its owner."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,8 @@ class CheckInput:
     trader_id: UUID
     settings: TraderSettings
     limits: TierLimits
+    user_id: UUID | None = None
+    """`None` where an older worker asks: then the trader stands for its owner."""
 
 
 class ScreeningActivities:
@@ -117,7 +121,7 @@ class ScreeningActivities:
     async def check(self, request: CheckInput) -> None:
         """Refuse settings that this market and this engine cannot run."""
         with as_activity_failure():
-            await self._screens.open(ScreenRequest(trader_id=request.trader_id, settings=request.settings, limits=request.limits))
+            await self._screens.open(_screen_of(request))
 
     @activity.defn(name=WATCH)
     async def watch(self, window: WindowInput) -> WindowResult:
@@ -126,10 +130,15 @@ class ScreeningActivities:
         A retry carries on from the heartbeat's progress. Returns only after every evaluation's row is committed.
         """
         with as_activity_failure():
-            screen = await self._screens.open(ScreenRequest(trader_id=window.trader_id, settings=window.settings, limits=window.limits))
+            screen = await self._screens.open(_screen_of(window))
         watching = _Window(window, screen, self._evaluations, self._on_tick, _progress_of_earlier_attempt() or window.progress)
         async with heartbeating(lambda: watching.committed_progress):
-            return await watching.run()
+            with as_activity_failure():
+                return await watching.run()
+
+
+def _screen_of(asked: WindowInput | CheckInput) -> ScreenRequest:
+    return ScreenRequest(trader_id=asked.trader_id, user_id=asked.user_id or asked.trader_id, settings=asked.settings, limits=asked.limits)
 
 
 def _progress_of_earlier_attempt() -> Progress | None:

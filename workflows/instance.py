@@ -57,7 +57,7 @@ class InstanceWorkflow:
         self._require_room(request.trader_id, loaded)
         await self._call(
             screening.CHECK,
-            screening.CheckInput(trader_id=request.trader_id, settings=loaded.trader.settings, limits=loaded.limits),
+            screening.CheckInput(trader_id=request.trader_id, user_id=self.user_id, settings=loaded.trader.settings, limits=loaded.limits),
             NoneType,
             queue=ids.MARKET_QUEUE,
         )

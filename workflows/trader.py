@@ -185,6 +185,7 @@ class TraderWorkflow:
             limits=limits,
             duration=policies.NO_TIME if tick_once else policies.WINDOW,
             progress=self.state.progress,
+            user_id=config.user_id,
         )
         return workflow.start_activity(
             WATCH,
@@ -276,7 +277,7 @@ class TraderWorkflow:
         try:
             await workflow.execute_activity(
                 CHECK,
-                CheckInput(trader_id=config.trader_id, settings=config.settings, limits=config.limits),
+                CheckInput(trader_id=config.trader_id, user_id=config.user_id, settings=config.settings, limits=config.limits),
                 task_queue=ids.MARKET_QUEUE,
                 schedule_to_close_timeout=policies.ASK_TO_CLOSE,
                 start_to_close_timeout=policies.STORE_START_TO_CLOSE,

@@ -93,7 +93,7 @@ class Witness:
     async def run(self) -> None:
         """Tick for ever."""
         settings = TraderSettings(filter=self.spec, cadence=timedelta(seconds=1))
-        request = ScreenRequest(trader_id=uuid4(), settings=settings, limits=LIMITS_OF_ALL)
+        request = ScreenRequest(trader_id=uuid4(), user_id=uuid4(), settings=settings, limits=LIMITS_OF_ALL)
         screen = await ReplicaScreens(self._replica, self._evaluator).open(request)
         while True:
             await self._tick(screen)

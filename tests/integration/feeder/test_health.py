@@ -80,7 +80,7 @@ async def ticks(replica):
         settings = TraderSettings(
             filter=FilterSpec(code="match = close > 0", interval=Interval.M1, trigger=trigger), cadence=timedelta(seconds=5)
         )
-        screen = await screens.open(ScreenRequest(trader_id=uuid4(), settings=settings, limits=LIMITS[Tier.ELITE]))
+        screen = await screens.open(ScreenRequest(trader_id=uuid4(), user_id=uuid4(), settings=settings, limits=LIMITS[Tier.ELITE]))
         yield await screen.tick(Progress(baseline=0, evaluated=int(replica.store.frame(Interval.M1).closed_through.max())))
 
 

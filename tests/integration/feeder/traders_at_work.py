@@ -36,7 +36,9 @@ async def trading(replica, code, interval, *, symbols=(), stale_after=timedelta(
     """One trader at work while the block lasts."""
     limits = replace(LIMITS[Tier.ELITE], stale_after=stale_after, max_signals_per_tick=1_000)
     settings = TraderSettings(filter=FilterSpec(code=code, interval=interval), cadence=timedelta(seconds=1), symbols=symbols)
-    screen = await ReplicaScreens(replica, Evaluator()).open(ScreenRequest(trader_id=uuid4(), settings=settings, limits=limits))
+    screen = await ReplicaScreens(replica, Evaluator()).open(
+        ScreenRequest(trader_id=uuid4(), user_id=uuid4(), settings=settings, limits=limits)
+    )
     work = Work()
     task = asyncio.create_task(_keep_looking(screen, work, interval))
     try:

@@ -23,7 +23,9 @@ GREEN = FilterSpec(code="match = close > open", interval=Interval.M1)
 def request():
     """A trader on every minute of all symbols, without a limit on its signals."""
     limits = replace(LIMITS[Tier.ELITE], max_signals_per_tick=10**6)
-    return ScreenRequest(trader_id=uuid4(), settings=TraderSettings(filter=GREEN, cadence=timedelta(seconds=1)), limits=limits)
+    return ScreenRequest(
+        trader_id=uuid4(), user_id=uuid4(), settings=TraderSettings(filter=GREEN, cadence=timedelta(seconds=1)), limits=limits
+    )
 
 
 @dataclass

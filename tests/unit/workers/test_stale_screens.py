@@ -67,7 +67,7 @@ class Stage:
         settings = TraderSettings(
             filter=FilterSpec(code=ALL, interval=Interval.M1, trigger=trigger), cadence=timedelta(seconds=5), symbols=symbols
         )
-        request = ScreenRequest(trader_id=UUID(int=1), settings=settings, limits=LIMITS[Tier.ELITE])
+        request = ScreenRequest(trader_id=UUID(int=1), user_id=UUID(int=2), settings=settings, limits=LIMITS[Tier.ELITE])
         screen = await self.screens.open(request)
         return await screen.tick(progress or Progress())
 

@@ -36,7 +36,7 @@ async def screen_of(*symbols: str, most: int | None = 2) -> AsyncIterator[tuple[
         filter=FilterSpec(code="match = close > 0", interval=Interval.M1), cadence=timedelta(seconds=5), symbols=symbols
     )
     limits = replace(LIMITS[Tier.PRO], max_symbols=most)
-    request = ScreenRequest(trader_id=UUID(int=1), settings=settings, limits=limits)
+    request = ScreenRequest(trader_id=UUID(int=1), user_id=UUID(int=2), settings=settings, limits=limits)
     try:
         yield replica, await ReplicaScreens(replica, Evaluator()).open(request)
     finally:
