@@ -11,7 +11,7 @@ from adapters.candle_store import CANDLE, INTERVAL_CODES, INTERVALS, VALUES, Can
 from adapters.tickers import TICKER
 from domain.market import Interval, Market
 
-PROTOCOL = 2
+PROTOCOL = 3
 PATH = "/market"
 HEARTBEATS_PATH = "/heartbeats"
 """Here a client gets a hello without symbols and then nothing but heartbeats: enough to choose between feeders."""

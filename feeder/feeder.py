@@ -105,7 +105,7 @@ class Feeder:
 
     def data_age(self) -> timedelta | None:
         """How long the exchange has sent nothing; `None` before it sent anything. May be called from another thread."""
-        return timedelta(seconds=self.intake.age()) if self.statistics.frames else None
+        return timedelta(seconds=self.intake.age()) if self.intake.has_heard else None
 
     def _parts(self) -> Parts:
         return Parts(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from adapters.binance.market_frames import Acknowledgement, KlineEvent, Shutdown, TickerEvent, WireError, parse_frame
-from adapters.candle_store import CANDLE, CLOSED, FROM_REST, INTERVAL_CODES, VALUES, CandleStore, Records
+from adapters.candle_store import CANDLE, CLOSED, FROM_REST, INTERVAL_CODES, INTERVALS, VALUES, CandleStore, Records
 from adapters.tickers import TICKER
 from domain.market import Interval
 from feeder.liveness import StreamLiveness
@@ -36,6 +36,8 @@ class Intake:
         self._store = store
         self._statistics = statistics
         self._clock = clock
+        self.has_heard = False
+        """Whether the streams have brought a candle or a ticker."""
         self._heard_at = clock()
         self._closed: list[tuple[float, ...]] = []
         self._forming: dict[tuple[int, Interval, int], tuple[float, ...]] = {}
@@ -44,7 +46,7 @@ class Intake:
         self._oldest_forming_at = 0.0
 
     def age(self) -> float:
-        """Seconds since the streams last brought anything."""
+        """Seconds since the streams last brought a candle or a ticker."""
         return self._clock() - self._heard_at
 
     def restore(self, as_of: int, age: float) -> None:
@@ -64,7 +66,6 @@ class Intake:
     def receive(self, raw: bytes) -> Acknowledgement | Shutdown | None:
         """Take in one frame; returns what the connection has to deal with. Never raises for what the exchange sends."""
         self._statistics.frames += 1
-        self._heard_at = self._clock()
         try:
             frame = parse_frame(raw)
         except WireError:
@@ -72,8 +73,10 @@ class Intake:
             return None
         match frame:
             case KlineEvent():
+                self._note_arrival()
                 self._receive_kline(frame)
             case list():
+                self._note_arrival()
                 self.receive_tickers(frame)
             case None:
                 self._statistics.ignored_frames += 1
@@ -94,14 +97,14 @@ class Intake:
         records = np.array(self._closed, CANDLE)
         self._closed.clear()
         self._statistics.closed_candles += len(records)
-        self._store.apply(records)
+        self._apply(records)
         return records, self._oldest_closed_at
 
     def take_forming(self) -> tuple[Records, float]:
         """Merge the newest state of each forming candle that changed; those, and the wall clock when the first change arrived."""
         records = np.array(list(self._forming.values()), CANDLE)
         self._forming.clear()
-        self._store.apply(records)
+        self._apply(records)
         return records, self._oldest_forming_at
 
     def take_tickers(self) -> Records:
@@ -131,9 +134,22 @@ class Intake:
             return final[:0], True
         self.liveness.repaired(row, interval, final, asked_at)
         if len(final):
-            frame.apply(final)
+            self._apply(final)
         moved = frame.confirm(row, first, int(final["index"][-1]) if len(final) else first - 1)
         return final, moved
+
+    def _note_arrival(self) -> None:
+        self.has_heard = True
+        self._heard_at = self._clock()
+
+    def _apply(self, records: Records) -> None:
+        for candle in self._store.apply(records):
+            logger.warning(
+                "The exchange corrected the closed %s candle %d of %s",
+                INTERVALS[candle["interval"]],
+                candle["index"],
+                self._store.symbols[candle["row"]],
+            )
 
     def _receive_kline(self, event: KlineEvent) -> None:
         symbol, interval, index, event_time, closed, values = event

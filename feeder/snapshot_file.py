@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-MAGIC = b"cloudtrader market 1\n"
+MAGIC = b"cloudtrader market 2\n"
 _RECORD = struct.Struct("<II")
 _END = _RECORD.pack(0, 0)
 

@@ -14,14 +14,14 @@ class WireError(ValueError):
 
 
 class KlineEvent(NamedTuple):
-    """A candle as the stream pushes it. `values` are open, high, low, close, volume, quote volume, trades, taker buy volume."""
+    """A candle as the stream pushes it. `values` are open, high, low, close, volume, quote volume, trades, taker buy volume, its quote."""
 
     symbol: str
     interval: Interval
     candle_index: int
     event_time: int
     closed: bool
-    values: tuple[float, float, float, float, float, float, float, float]
+    values: tuple[float, float, float, float, float, float, float, float, float]
 
 
 class TickerEvent(NamedTuple):
@@ -99,6 +99,7 @@ def _parse_kline(data: dict[str, Any]) -> KlineEvent | None:
             float(kline["q"]),
             float(kline["n"]),
             float(kline["V"]),
+            float(kline["Q"]),
         ),
     )
 

@@ -28,7 +28,7 @@ WHOLE_REPLY_SECONDS = 30.0
 MAX_KLINES = 1000
 Reply = TypeVar("Reply")
 # Columns of a kline row that are a candle's values, in the order of candle_store.VALUES.
-_VALUE_POSITIONS = (1, 2, 3, 4, 5, 7, 8, 9)
+_VALUE_POSITIONS = (1, 2, 3, 4, 5, 7, 8, 9, 10)
 
 
 class TimeSample(NamedTuple):

@@ -14,7 +14,7 @@ from tests.integration.feeder.processes import ExchangeProcess
 AT_ONCE = 4
 MOST = 1_000
 """Candles of one reply."""
-_POSITIONS = (1, 2, 3, 4, 5, 7, 8, 9)
+_POSITIONS = (1, 2, 3, 4, 5, 7, 8, 9, 10)
 """Of candle_store.VALUES in a row of a klines reply."""
 FASTEST = 3_600
 EXAMPLES = 10

@@ -1,6 +1,7 @@
 """What can be made to go wrong: one class per kind, in one table. The first line of each docstring is what people are told about it."""
 
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -71,17 +72,17 @@ class LastingFault(Fault):
 class FrameFault(LastingFault):
     """A fault of frames on their way."""
 
+    @abstractmethod
     def passed(self, frame: Frame) -> Iterable[Late]:
         """What becomes of a frame."""
-        raise NotImplementedError
 
 
 class ReplyFault(LastingFault):
     """A fault of REST."""
 
+    @abstractmethod
     def refusal(self) -> Response | None:
         """The reply to a request instead of the right one; None lets it pass."""
-        raise NotImplementedError
 
 
 class Silence(LastingFault):

@@ -176,10 +176,10 @@ async def test_real_klines_are_read_value_by_value(symbol):
         records = await rest.klines(symbol, Interval.D1, Lane.BACKFILL)
 
     told = json.loads(raw)
-    names = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume")
+    names = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume", "taker_buy_quote_volume")
     assert [row[0] // Interval.D1.milliseconds for row in told] == records["index"].tolist()
     assert {12} == {len(row) for row in told}
-    assert np.array([[float(row[place]) for place in (1, 2, 3, 4, 5, 7, 8, 9)] for row in told]).T.tolist() == [
+    assert np.array([[float(row[place]) for place in (1, 2, 3, 4, 5, 7, 8, 9, 10)] for row in told]).T.tolist() == [
         records[name].tolist() for name in names
     ]
 
@@ -243,7 +243,7 @@ def test_documented_frames_of_our_streams_are_understood():
         parse_frame(json.dumps(kline))
     kline["data"]["k"]["t"] = 1672515780000
     understood = KlineEvent(
-        "BNBBTC", Interval.M1, 27875263, 1672515782136, False, (0.001, 0.0025, 0.0015, 0.002, 1000.0, 1.0, 100.0, 500.0)
+        "BNBBTC", Interval.M1, 27875263, 1672515782136, False, (0.001, 0.0025, 0.0015, 0.002, 1000.0, 1.0, 100.0, 500.0, 0.5)
     )
     assert understood == parse_frame(json.dumps(kline))
     assert Acknowledgement(1, "") == parse_frame('{ "result": null, "id": 1 }')

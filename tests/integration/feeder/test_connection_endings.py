@@ -20,7 +20,7 @@ from tests.integration.servers import free_port
 
 STREAMS = ["btcusdt@kline_1m", "!miniTicker@arr"]
 MINUTE = 60_000
-KLINE = {"t": 100 * MINUTE, "i": "1m", "x": True, "o": "1", "h": "2", "l": "1", "c": "2", "v": "3", "q": "4", "n": 5, "V": "1"}
+KLINE = {"t": 100 * MINUTE, "i": "1m", "x": True, "o": "1", "h": "2", "l": "1", "c": "2", "v": "3", "q": "4", "n": 5, "V": "1", "Q": "2"}
 FRAME = orjson.dumps({"stream": STREAMS[0], "data": {"e": "kline", "E": 101 * MINUTE, "s": "BTCUSDT", "k": KLINE}}).decode()
 
 

@@ -47,13 +47,13 @@ class Feeder:
 
     def closed(self, *indices, received_at=0.0, rows=(0, 1)):
         """These minutes closed, of these symbols; every third rose."""
-        records = [(row, 0, CLOSED, index, index, 1.0, 3.0, 1.0, 1.0 + (index % 3 == row), *[1.0] * 4) for index in indices for row in rows]
+        records = [(row, 0, CLOSED, index, index, 1.0, 3.0, 1.0, 1.0 + (index % 3 == row), *[1.0] * 5) for index in indices for row in rows]
         batch = np.array(records, CANDLE)
         self.store.apply(batch)
         self.broadcast.candles(batch, received_at)
 
     def forming(self, index, received_at):
-        batch = np.array([(0, 0, 0, index, index, *[1.0] * 8)], CANDLE)
+        batch = np.array([(0, 0, 0, index, index, *[1.0] * 9)], CANDLE)
         self.store.apply(batch)
         self.broadcast.candles(batch, received_at)
 

@@ -12,6 +12,7 @@ from adapters.candle_store import CANDLE, CLOSED, CORRECTED, FROM_REST, INTERVAL
 from domain.market import HISTORY_BLOCK, Interval
 from feeder.intake import Intake
 from feeder.statistics import FeederStatistics
+from tests.unit.feeder.clock import Clock
 
 MINUTE = 60_000
 FIRST = 100 * HISTORY_BLOCK
@@ -42,7 +43,7 @@ def test_a_closed_candle_waits_to_be_told_at_once(intake, store):
     intake.receive(kline(closed=True))
     assert intake.has_closed
     records, _ = intake.take_closed()
-    assert records.tolist() == [(0, 0, CLOSED, FIRST, (FIRST + 1) * MINUTE, 1.0, 3.0, 0.5, 2.0, 10.0, 20.0, 3.0, 4.0)]
+    assert records.tolist() == [(0, 0, CLOSED, FIRST, (FIRST + 1) * MINUTE, 1.0, 3.0, 0.5, 2.0, 10.0, 20.0, 3.0, 4.0, 8.0)]
     assert is_closed(store.frame(Interval.M1).flags[0]).any()
     assert not intake.has_closed
 
@@ -204,3 +205,21 @@ def test_thirty_recorded_seconds_of_the_real_exchange_are_understood(intake, sto
     assert (closed["index"] + 1) * MINUTE + 1_755 == closed["event_time"], "the frame that closes a candle comes late"
     (forming,), _ = intake.take_forming()
     assert closed["index"] + 1 == forming["index"]
+
+
+@pytest.mark.parametrize("raw", [b'{"result":null,"id":3}', b"nonsense", b'{"e":"something new"}', b'{"e":"serverShutdown","E":1}'])
+def test_what_is_neither_candle_nor_ticker_does_not_make_the_data_look_fresh(store, raw):
+    clock = Clock(100.0)
+    intake = Intake(store, FeederStatistics(), clock)
+    clock.now += 60
+    intake.receive(raw)
+    assert (False, 60.0) == (intake.has_heard, intake.age())
+    intake.receive(kline())
+    assert (True, 0.0) == (intake.has_heard, intake.age())
+
+
+def test_a_correction_of_a_closed_candle_is_told_with_the_symbols_name(intake, caplog):
+    for trades in (3, 5):
+        intake.receive(kline("ETHUSDT", closed=True, trades=trades))
+        intake.take_closed()
+    assert [f"The exchange corrected the closed 1m candle {FIRST} of ETHUSDT"] == [record.getMessage() for record in caplog.records]

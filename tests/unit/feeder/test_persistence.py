@@ -191,7 +191,7 @@ async def test_a_file_of_another_protocol_is_ignored(tmp_path, caplog):
     path = tmp_path / "market"
     await with_market(Home(path)).persistence.save()
     records = list(read_records(path))
-    written(path, records[0], records[1].replace(b'"protocol":2', b'"protocol":1'), *records[2:])
+    written(path, records[0], records[1].replace(b'"protocol":3', b'"protocol":1'), *records[2:])
     assert () == (await Home(path).restored()).store.symbols
     assert "is ignored" in caplog.text
 

@@ -51,7 +51,7 @@ class Line:
     def frame(self, row: int, minute: int, second: int, *, closed: bool) -> None:
         """A frame of the exchange, its closed candle told at once as the feeder does."""
         opened = (FIRST + minute) * 60_000
-        values = {"o": "1", "h": "2", "l": "1", "c": f"1.{second:02}", "v": "3", "q": "4", "n": second, "V": "1"}
+        values = {"o": "1", "h": "2", "l": "1", "c": f"1.{second:02}", "v": "3", "q": "4", "n": second, "V": "1", "Q": "1"}
         body = {"t": opened, "i": "1m", "x": closed, **values}
         event = {"e": "kline", "E": opened + 60_000 if closed else opened + 1_000 * second, "s": SYMBOLS[row], "k": body}
         self._intake.receive(orjson.dumps(event))

@@ -27,7 +27,7 @@ class Source:
         self.broadcast = Broadcast(self.store, Market.SIMULATED, self.statistics, lambda: NOW, queue_limit=queue_limit)
 
     def candle(self, row, index, close=1.0, interval=0, flags=CLOSED):
-        batch = np.array([(row, interval, flags, index, int(close * 10), close, close, close, close, 1, 1, 1, 1)], CANDLE)
+        batch = np.array([(row, interval, flags, index, int(close * 10), close, close, close, close, 1, 1, 1, 1, 1)], CANDLE)
         self.store.apply(batch)
         self.broadcast.candles(batch)
 
@@ -202,7 +202,7 @@ def test_a_client_that_lags_too_far_is_cut_and_holds_no_memory():
 
 def test_another_protocol_version_is_refused_with_what_to_do():
     source = Source(("AUSDT",))
-    hello = source.broadcast.join().take().replace(b'"protocol":2', b'"protocol":9')
+    hello = source.broadcast.join().take().replace(b'"protocol":3', b'"protocol":9')
     with pytest.raises(ProtocolError, match="run the same version of both"):
         FeederSession(CandleStore()).receive(hello)
 

@@ -69,6 +69,7 @@ def random_frame(interval: Interval, first_index: int, rows: int, width: int, se
         "trades": np.floor(volume),
         "taker_buy_volume": volume * random.uniform(size=close.shape),
     }
+    columns["taker_buy_quote_volume"] = columns["taker_buy_volume"] * close
     last = first_index + width - 1
     return MemoryFrame(interval, first_index, columns, np.full(rows, first_index), np.full(rows, last))
 
