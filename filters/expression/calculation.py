@@ -8,7 +8,7 @@ import numpy as np
 from domain.market import Interval
 from filters.bounded_cache import BoundedCache
 from filters.expression.kernels import POINTWISE, UNKNOWN, WINDOWED, Array, Values
-from filters.expression.nodes import Aligned, Candles, Column, Constant, Node, Pointwise, Shifted, Ticker, Windowed
+from filters.expression.nodes import Aligned, Candles, Clock, Column, Constant, Node, Pointwise, Shifted, Ticker, Window, Windowed
 from filters.history import Moment, Stamp
 
 ColumnKey = tuple[str, tuple[Stamp, ...]]
@@ -71,6 +71,9 @@ class Calculation:
         assert node.interval is not None
         return self._moment.histories[node.interval].vector(node.column, index)
 
+    def _clock_at(self, node: Clock, index: int) -> Array:  # noqa: ARG002
+        return cast("Array", np.float64(index))
+
     def _ticker_at(self, node: Ticker, index: int) -> Array:  # noqa: ARG002
         return self._moment.tickers[node.field].copy()
 
@@ -89,6 +92,13 @@ class Calculation:
     def _column_at(self, node: Column, index: int) -> Array:
         return self.over(node, index, index)[:, 0].copy()
 
+    def _window_at(self, node: Window, index: int) -> Array:
+        wanted = (f"{node.call} {node.output}", index)
+        if wanted not in self._vectors:
+            for place, output in enumerate(self._windows(node, index, index)):
+                self._vectors[f"{node.call} {place}", index] = output[:, 0]
+        return self._vectors[wanted]
+
     # Over a range of candles within the history
 
     def _constant_over(self, node: Constant, first: int, last: int) -> Array:
@@ -97,6 +107,9 @@ class Calculation:
     def _candles_over(self, node: Candles, first: int, last: int) -> Array:
         assert node.interval is not None
         return self._moment.histories[node.interval].matrix(node.column, first, last)
+
+    def _clock_over(self, node: Clock, first: int, last: int) -> Array:  # noqa: ARG002
+        return np.broadcast_to(np.arange(first, last + 1, dtype=np.float64), (self._moment.rows, last - first + 1))
 
     def _pointwise_over(self, node: Pointwise, first: int, last: int) -> Array:
         return POINTWISE[node.kernel](*[self._operand(argument, first, last) for argument in node.arguments])
@@ -121,6 +134,13 @@ class Calculation:
             values[:, inside] = self.over(node.argument, columns[0], columns[-1])[:, columns - columns[0]]
         return values
 
+    def _window_over(self, node: Window, first: int, last: int) -> Array:
+        return self._windows(node, first, last)[node.output]
+
+    def _windows(self, node: Window, first: int, last: int) -> tuple[Values, ...]:
+        """Every output of the node's call."""
+        return self._computed(node, [self.over(argument, first - node.candles + 1, last) for argument in node.arguments])
+
     def _column_over(self, node: Column, first: int, last: int) -> Array:
         assert node.interval is not None
         anchor = self._moment.histories[node.interval].anchor
@@ -137,7 +157,7 @@ class Calculation:
             self._columns.put(key, found, sum(output.nbytes for output in found))
         return found
 
-    def _computed(self, node: Column, inputs: list[Array]) -> tuple[Values, ...]:
+    def _computed(self, node: Column | Window, inputs: list[Array]) -> tuple[Values, ...]:
         try:
             return node.function.compute(inputs, node.parameters)
         except Exception as error:  # TA-Lib raises nothing narrower
@@ -151,19 +171,23 @@ class Calculation:
     _AT: Mapping[type[Node], Callable[..., Array]] = {
         Constant: _constant_at,
         Candles: _candles_at,
+        Clock: _clock_at,
         Ticker: _ticker_at,
         Pointwise: _pointwise_at,
         Shifted: _shifted_at,
         Windowed: _windowed_at,
         Aligned: _aligned_at,
         Column: _column_at,
+        Window: _window_at,
     }
     _OVER: Mapping[type[Node], Callable[..., Array]] = {
         Constant: _constant_over,
         Candles: _candles_over,
+        Clock: _clock_over,
         Pointwise: _pointwise_over,
         Shifted: _shifted_over,
         Windowed: _windowed_over,
         Aligned: _aligned_over,
         Column: _column_over,
+        Window: _window_over,
     }

@@ -8,7 +8,21 @@ import numpy as np
 
 from domain.market import MINIMUM_HISTORY, Interval
 from filters.expression.kernels import POINTWISE
-from filters.expression.nodes import Aligned, Candles, Column, ColumnFunction, Constant, Node, Pointwise, Shifted, Ticker, Windowed
+from filters.expression.nodes import (
+    Aligned,
+    Candles,
+    Clock,
+    Column,
+    ColumnFunction,
+    Constant,
+    Node,
+    Pointwise,
+    Shifted,
+    Ticker,
+    Window,
+    Windowed,
+    WindowFunction,
+)
 from filters.expression.problems import Misuse, TooLarge
 
 MAX_NODES = 2_000
@@ -30,8 +44,8 @@ class Graph:
 
     @property
     def indicators(self) -> int:
-        """How many distinct calls of column functions there are."""
-        return len({node.call for node in self._nodes.values() if isinstance(node, Column)})
+        """How many distinct calls of column and window functions there are."""
+        return len({node.call for node in self._nodes.values() if isinstance(node, Column | Window)})
 
     def constant(self, value: float) -> Node:
         if not np.isfinite(value):
@@ -40,6 +54,9 @@ class Graph:
 
     def candles(self, interval: Interval, column: str) -> Node:
         return self._add(Candles, ("candles", interval, column), (), interval=interval, needs={interval: 1}, column=column)
+
+    def clock(self, interval: Interval) -> Node:
+        return self._add(Clock, ("clock", interval), (), interval=interval, needs={interval: 1})
 
     def ticker(self, field: str) -> Node:
         return self._add(Ticker, ("ticker", field), (), interval=None, needs={}, is_live=True, field=field)
@@ -71,6 +88,20 @@ class Graph:
         lookback = function.lookback(parameters)
         if lookback < 0:
             raise Misuse(f"{function.name} does not accept these parameters: {', '.join(f'{value:g}' for value in parameters)}")
+        return self._outputs(Column, function, inputs, parameters, lookback)
+
+    def window(self, function: WindowFunction, inputs: Sequence[Node], candles: int, parameters: Sequence[float]) -> tuple[Node, ...]:
+        """One node per output of the function over the last `candles`."""
+        return self._outputs(Window, function, inputs, (float(candles), *parameters), candles - 1)
+
+    def _outputs(
+        self,
+        kind: type[Node],
+        function: ColumnFunction | WindowFunction,
+        inputs: Sequence[Node],
+        parameters: Sequence[float],
+        lookback: int,
+    ) -> tuple[Node, ...]:
         joined, interval = self._join(inputs)
         if interval is None or any(node.is_live for node in joined):
             raise Misuse(f"{function.name} needs a series with a history")
@@ -80,7 +111,7 @@ class Graph:
         call = _digest("call", function.name, *(value.hex() for value in parameters), *(node.key for node in joined))
         shape: dict[str, Any] = {"interval": interval, "needs": needs, "function": function, "arguments": joined, "call": call}
         return tuple(
-            self._add(Column, ("column", call, output), joined, parameters=tuple(parameters), output=output, **shape)
+            self._add(kind, ("column", call, output), joined, parameters=tuple(parameters), output=output, **shape)
             for output in range(len(function.outputs))
         )
 
@@ -122,7 +153,7 @@ class Graph:
             raise TooLarge(f"this is nested more than {MAX_DEPTH} deep")
         if len(self._nodes) >= MAX_NODES:
             raise TooLarge(f"the filter has more than {MAX_NODES} steps")
-        if isinstance(node, Column) and node.output == 0 and self.indicators >= MAX_INDICATORS:
+        if isinstance(node, Column | Window) and node.output == 0 and self.indicators >= MAX_INDICATORS:
             raise TooLarge(f"the filter uses more than {MAX_INDICATORS} different indicators")
         for interval, candles in node.needs.items():
             if candles > MINIMUM_HISTORY:

@@ -37,6 +37,11 @@ class Candles(Node):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Clock(Node):
+    """The candles' index on the interval's grid, the same for every symbol: whole intervals since the Unix epoch."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Ticker(Node):
     """A field of the rolling 24 h statistics."""
 
@@ -97,3 +102,29 @@ class Column(Node):
     parameters: tuple[float, ...]
     output: int
     call: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowFunction:
+    """A function of the last n candles of several series that is dear: it is computed for the candles that are asked for, no others."""
+
+    name: str
+    outputs: tuple[str, ...]
+    compute: Callable[[Sequence[Array], Sequence[float]], tuple[Values, ...]]
+    """Inputs [symbol x m] and parameters, the first of which is n, to one [symbol x m-n+1] per output: column k looks at k to k+n-1."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Window(Node):
+    """One output of a window function; outputs of one call share `call`."""
+
+    function: WindowFunction
+    arguments: tuple[Node, ...]
+    parameters: tuple[float, ...]
+    output: int
+    call: str
+
+    @property
+    def candles(self) -> int:
+        """How many candles it looks at."""
+        return int(self.parameters[0])

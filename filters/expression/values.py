@@ -9,7 +9,7 @@ from filters.expression.nodes import Node
 from filters.expression.problems import Misuse, nearest
 from filters.expression.registry import FUNCTIONS
 
-COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume")
+COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume", "taker_buy_quote_volume")
 AVERAGES: Mapping[str, tuple[str, ...]] = {
     "hl2": ("high", "low"),
     "hlc3": ("high", "low", "close"),
