@@ -1,7 +1,7 @@
 """Evaluates compiled filters over a snapshot of the market, sharing all work between traders.
 
 Deterministic: the result at a closed candle depends on the candles of its history alone (and on the ticker where the filter reads
-it), not on when, in what order or beside which other filters it is evaluated.
+it), not on when, in what order or beside which other filters it is evaluated. A filter that fails is an outcome, not an exception.
 """
 
 from dataclasses import dataclass, field
@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import FilterFailedError
-from domain.filters import FailureKind
+from domain.filters import FailureKind, FilterFailure
 from domain.market import Interval
 from filters.bounded_cache import BoundedCache
 from filters.expression.calculation import Calculation, ColumnFailed, Columns, Vectors
@@ -31,12 +30,13 @@ class _Shelf:
 
     vectors: Vectors = field(default_factory=dict)
     results: dict[str, Evaluation] = field(default_factory=dict)
+    close: NDArray[np.float64] | None = None
     quote_volume_24h: NDArray[np.float64] | None = None
 
     def size(self, rows: int) -> int:
         """An upper bound of its bytes."""
         results = sum(2 + 1 + len(result.labelled) + len(result.series) for result in self.results.values())
-        return 8 * rows * (1 + len(self.vectors) + results)
+        return 8 * rows * (2 + len(self.vectors) + results)
 
 
 class Evaluator:
@@ -50,23 +50,13 @@ class Evaluator:
         self._shelves: BoundedCache[tuple[Interval, int, int, tuple[Stamp, ...]], _Shelf] = BoundedCache(moment_bytes)
         self._versions: dict[tuple[Interval, bool], int] = {}
 
-    def evaluable_through(self, compiled: CompiledFilter, snapshot: MarketSnapshot) -> NDArray[np.int64]:
-        """Per symbol: the newest candle of the filter's interval for which every interval it reads has closed; -1 when there is none."""
-        through = snapshot.frame(compiled.interval).closed_through.copy()
-        for interval in compiled.required:
-            closed = snapshot.frame(interval).closed_through
-            # the last base candle that closes before the next candle of the other interval does
-            limit = ((closed + 2) * interval.milliseconds - 1) // compiled.interval.milliseconds - 1
-            np.minimum(through, np.where(closed < 0, -1, limit), out=through)
-        return through
-
     def evaluate_closed(self, compiled: CompiledFilter, snapshot: MarketSnapshot, index: int) -> Evaluation:
-        """Every symbol at closed candle `index` of the filter's interval. Raises FilterFailedError."""
+        """Every symbol at closed candle `index` of the filter's interval."""
         moment = closed_moment(snapshot, compiled.interval, compiled.required, index)
         return self._evaluate(compiled, moment, snapshot.seq if compiled.is_live else -1)
 
     def evaluate_forming(self, compiled: CompiledFilter, snapshot: MarketSnapshot, as_of: int) -> Evaluation:
-        """Every symbol at the candle that forms when the exchange's clock shows `as_of`, epoch milliseconds. Raises FilterFailedError."""
+        """Every symbol at the candle that forms when the exchange's clock shows `as_of`, epoch milliseconds."""
         moment = forming_moment(snapshot, compiled.interval, compiled.required, as_of)
         return self._evaluate(compiled, moment, snapshot.seq)
 
@@ -85,8 +75,8 @@ class Evaluator:
 
     def _result(self, compiled: CompiledFilter, moment: Moment, shelf: _Shelf) -> Evaluation:
         ready = moment.ready(compiled.required)
-        if shelf.quote_volume_24h is None:
-            shelf.quote_volume_24h = moment.quote_volume_24h()
+        if shelf.close is None or shelf.quote_volume_24h is None:
+            shelf.close, shelf.quote_volume_24h = moment.close(), moment.quote_volume_24h()
         calculation = Calculation(moment, shelf.vectors, self._columns)
         try:
             with np.errstate(all="ignore"):
@@ -94,12 +84,26 @@ class Evaluator:
                     ready=ready,
                     failed=np.zeros(moment.rows, dtype=np.bool_),
                     matched=(calculation.now(compiled.match) == HOLDS) & ready,
+                    close=shelf.close,
                     quote_volume_24h=shelf.quote_volume_24h,
                     labelled={label: calculation.now(node) for label, node in compiled.conditions.items()},
                     series={name: calculation.now(node) for name, node in compiled.series.items()},
                 )
-        except ColumnFailed as failure:
-            raise FilterFailedError(FailureKind.RUNTIME, str(failure), compiled.lines.get(failure.node, 1)) from failure
+        except ColumnFailed as failed:
+            failure = FilterFailure(
+                kind=FailureKind.RUNTIME,
+                message=str(failed),
+                line=compiled.lines.get(failed.node),
+                symbols=int(np.count_nonzero(ready)),
+            )
+            return Evaluation(
+                ready=ready,
+                failed=ready,
+                matched=np.zeros(moment.rows, dtype=np.bool_),
+                close=shelf.close,
+                quote_volume_24h=shelf.quote_volume_24h,
+                failures=(failure,) if ready.any() else (),
+            )
 
     def _retire(self, stamps: tuple[Stamp, ...]) -> None:
         """Forget what was computed from data that has a newer version now."""
@@ -125,6 +129,7 @@ def _nothing(compiled: CompiledFilter, rows: int) -> Evaluation:
         ready=no,
         failed=no,
         matched=no,
+        close=empty,
         quote_volume_24h=np.zeros(rows),
         labelled=dict.fromkeys(compiled.conditions, unknown),
         series=dict.fromkeys(compiled.series, empty),

@@ -6,7 +6,7 @@ closed when i closed. All candles of a block share an anchor, so one computation
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,18 @@ from filters.frames import Frame, MarketSnapshot, Matrix
 _DAY = Interval.D1.milliseconds
 _BLOCK_END = MINIMUM_HISTORY - 1 + HISTORY_BLOCK - 1
 """The last candle that shares an anchor comes this many after it."""
+
+
+class Reads(Protocol):
+    """What a filter reads, in whichever language it is written."""
+
+    @property
+    def interval(self) -> Interval:
+        """The trader's."""
+
+    @property
+    def required(self) -> Mapping[Interval, int]:
+        """Candles of history without which nothing can be said, per interval, the trader's own included."""
 
 
 class Stamp(NamedTuple):
@@ -103,6 +115,10 @@ class Moment:
             ready &= ~np.isnan(history.vector("close", history.last))
         return ready
 
+    def close(self) -> NDArray[np.float64]:
+        """Per symbol: the candle's close."""
+        return self.histories[self.base].vector("close", self.index)
+
     def quote_volume_24h(self) -> NDArray[np.float64]:
         """Per symbol: quote volume of the last 24 h of the trader's candles, as far as its history goes."""
         history = self.histories[self.base]
@@ -112,6 +128,17 @@ class Moment:
         young = np.isnan(total)
         total[young] = np.nansum(volumes[young], axis=1)
         return total
+
+
+def evaluable_through(reads: Reads, snapshot: MarketSnapshot) -> NDArray[np.int64]:
+    """Per symbol: the newest candle of the filter's interval for which every interval it reads has closed; -1 when there is none."""
+    through = snapshot.frame(reads.interval).closed_through.copy()
+    for interval in reads.required:
+        closed = snapshot.frame(interval).closed_through
+        # the last base candle that closes before the next candle of the other interval does
+        limit = ((closed + 2) * interval.milliseconds - 1) // reads.interval.milliseconds - 1
+        np.minimum(through, np.where(closed < 0, -1, limit), out=through)
+    return through
 
 
 def closed_moment(snapshot: MarketSnapshot, base: Interval, intervals: Iterable[Interval], index: int) -> Moment:

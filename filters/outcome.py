@@ -22,6 +22,8 @@ class Evaluation:
     failed: NDArray[np.bool_]
     """Ready symbols for which the filter failed: nothing is known of them but the failure."""
     matched: NDArray[np.bool_]
+    close: NDArray[np.float64]
+    """The candle's close."""
     quote_volume_24h: NDArray[np.float64]
     """Quote volume of the last 24 h of candles, as far as the history goes: the order of matches when there are too many."""
     labelled: Mapping[str, Condition] = field(default_factory=dict)

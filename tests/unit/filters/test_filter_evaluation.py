@@ -8,12 +8,12 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.errors import FilterFailedError
-from domain.filters import FilterSpec
+from domain.filters import FailureKind, FilterFailure, FilterSpec
 from domain.market import Interval, history_anchor
 from filters.evaluation import Evaluator
 from filters.expression import CompiledFilter, compile_filter
 from filters.expression.nodes import Column
+from filters.history import evaluable_through
 from filters.outcome import Evaluation
 from tests.unit.filters.memory_market import MemorySnapshot, random_frame, random_market
 
@@ -305,7 +305,7 @@ def test_symbol_waits_for_the_other_interval() -> None:
     market.frames[H1].closed_through[1] = -1
     program = compiled('match = close > candles("1h").close')
 
-    assert [last - 1, -1, last, last, last, last] == Evaluator().evaluable_through(program, market).tolist()
+    assert [last - 1, -1, last, last, last, last] == evaluable_through(program, market).tolist()
     assert Evaluator().evaluate_closed(program, market, last).ready.tolist() == [False, False, True, True, True, True]
     assert Evaluator().evaluate_closed(program, market, last - 1).ready.tolist() == [True, False, True, True, True, True]
 
@@ -316,7 +316,7 @@ def test_evaluable_through_is_the_last_candle_whose_other_interval_has_closed(ba
     market = random_market(base, last, other)
     closed = market.frames[other].closed_through
     closed -= np.array([0, 1, 2, 3, 30, 0])
-    through = Evaluator().evaluable_through(compiled(f'match = close > candles("{other}").close', base), market)
+    through = evaluable_through(compiled(f'match = close > candles("{other}").close', base), market)
 
     for row in range(6):
         assert other.last_closed_within(base, int(through[row])) <= closed[row]
@@ -501,7 +501,7 @@ def test_superseded_data_is_forgotten() -> None:
     assert (len(evaluator._columns), len(evaluator._shelves)) == (2, 1)
 
 
-def test_failure_names_the_line() -> None:
+def test_a_function_that_fails_fails_for_every_symbol_and_names_the_line() -> None:
     program = compiled("x = close\nmatch = ema(x, 9) > 1")
     node = next(argument for argument in program.match.arguments if isinstance(argument, Column))
 
@@ -510,8 +510,12 @@ def test_failure_names_the_line() -> None:
 
     broken = replace(node, function=replace(node.function, compute=fail))
     program = replace(program, match=replace(program.match, arguments=(broken, *program.match.arguments[1:])))
-    with pytest.raises(FilterFailedError, match="line 2: ema: out of paper"):
-        Evaluator().evaluate_closed(program, random_market(M5, LAST), LAST)
+    evaluation = Evaluator().evaluate_closed(program, random_market(M5, LAST), LAST)
+
+    failure = FilterFailure(kind=FailureKind.RUNTIME, message="ema: out of paper", line=2, symbols=6)
+    assert (failure,) == evaluation.failures
+    assert evaluation.failed.all()
+    assert not evaluation.matched.any()
 
 
 # Live, catch-up and restart agree
