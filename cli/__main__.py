@@ -10,6 +10,7 @@ import typer
 from cli import demo, exchange, filters, market, search_attributes, signals, traders
 from cli.doctor import doctor
 from cli.exits import CommandGroup, ExitCode
+from cli.imports import import_traders
 from cli.migrate import migrate
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app.add_typer(market.app, name="market")
 app.add_typer(exchange.app, name="exchange")
 app.add_typer(search_attributes.app, name="search-attributes")
 app.add_typer(demo.app, name="demo")
+app.command("import")(import_traders)
 app.command("migrate")(migrate)
 app.command("doctor")(doctor)
 

@@ -1,0 +1,65 @@
+"""`cloudtrader import FILE`: traders of the browser product, examined and, with --create, stored."""
+
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from cli.import_views import report_view
+from cli.options import Json, User, blocking
+from cli.output import show
+from cli.session import Session, session
+from cli.traders import TriggerOption, code_in
+from domain.errors import CloudtraderError, UnavailableError
+from domain.filters import Trigger
+from domain.imports import Import, read_export
+from domain.tiers import LIMITS
+from domain.traders import Trader, TraderSettings
+
+ExportFile = Annotated[
+    Path, typer.Argument(exists=True, dir_okay=False, readable=True, metavar="FILE", help="JSON exported from the product.")
+]
+Create = Annotated[bool, typer.Option("--create", help="Store them. Without it nothing is changed anywhere.")]
+
+
+@blocking
+async def import_traders(
+    file: ExportFile,
+    trigger: TriggerOption = Trigger.CLOSE,
+    create: Create = False,
+    user: User = None,
+    as_json: Json = False,
+) -> None:
+    """Say which traders of the browser product run here as they are, and what the others need; with --create, store them."""
+    from filters.translation.survey import survey  # noqa: PLC0415  (the other commands need no parser)
+
+    imports = [survey(trader, trigger) for trader in read_export(code_in(file))]
+    stored = await _store(imports, user) if create else {}
+    show(_document(imports, stored), report_view(imports, stored), as_json=as_json)
+
+
+async def _store(imports: list[Import], email: str | None) -> dict[int, Trader | str]:
+    """By place: the trader as stored, or why it is not."""
+    async with session() as on:
+        user_id = await on.user(email)
+        cadence = LIMITS[await on.users.tier_of(user_id)].default_cadence
+        stored: dict[int, Trader | str] = {}
+        for place, each in enumerate(imports):
+            if each.filter is not None:
+                settings = TraderSettings(filter=each.filter, cadence=cadence)
+                stored[place] = await _create(on, user_id, each, settings)
+        return stored
+
+
+async def _create(on: Session, user_id: UUID, each: Import, settings: TraderSettings) -> Trader | str:
+    try:
+        return await on.deployments.create(user_id, each.trader.name, settings, description=each.trader.description)
+    except UnavailableError:
+        raise
+    except CloudtraderError as refusal:
+        return str(refusal)
+
+
+def _document(imports: list[Import], stored: dict[int, Trader | str]) -> dict[str, object]:
+    return {"traders": [{"import": each, "stored": stored.get(place)} for place, each in enumerate(imports)]}
