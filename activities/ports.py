@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from domain.filter_failures import FilterCondition
 from domain.filters import FilterFailure
-from domain.market import Market
+from domain.market import Interval, Market
 from domain.screening import Match, Progress
 from domain.signals import Signal, SignalStatus
 from domain.tiers import TierLimits
@@ -28,11 +29,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """A row of `cloud_execution_logs` before it is written: one evaluation of one trader's filter."""
+    """A row of `cloud_execution_logs` before it is written: one evaluation of one trader's filter, with what it says of the filter."""
 
     instance_id: UUID
     trader_id: UUID
     trader_version: int
+    interval: Interval
     started_at: datetime
     duration: timedelta
     outcome: Outcome
@@ -46,7 +48,13 @@ class Evaluation:
     """How many candles of the interval this evaluation covered: more than one when it caught up."""
     snapshot_seq: int
     data_age: timedelta
+    symbols_stale: int = 0
+    symbols_failed: int = 0
     error: str = ""
+    failures: tuple[FilterFailure, ...] = ()
+    """Grouped; counted in `trader_errors` when the row is written."""
+    condition: FilterCondition | None = None
+    """What `trader_conditions` says of the filter from this evaluation on; `None`: nothing keeps it from working."""
 
 
 class TraderStore(Protocol):
@@ -76,7 +84,10 @@ class ExecutionLog(Protocol):
     """Evaluations, written in groups."""
 
     async def append(self, evaluations: Sequence[Evaluation]) -> None:
-        """Return once every row is committed. A row that is there already (trader, started_at) stays as it is."""
+        """Return once every row is committed, with its failures and its condition.
+
+        A row that is there already (trader, started_at) stays as it is, and says nothing a second time.
+        """
 
 
 class InstanceStore(Protocol):
@@ -146,7 +157,8 @@ class TickResult:
     symbols_failed: int = 0
     """Symbols for which the filter failed."""
     failures: tuple[FilterFailure, ...] = ()
-    """How the filter failed, also where it did so for some symbols only."""
+    """How the filter failed, also where it did so for some symbols only. None although the outcome is FAILED: it could not be run, which
+    is no fault of its own; `error` says why."""
     duration: timedelta = timedelta()
     error: str = ""
     conditions: dict[str, int] = field(default_factory=dict)

@@ -9,12 +9,15 @@ from uuid import UUID
 
 from temporalio import activity
 
+from activities import filter_trouble
 from activities.executions import GroupCommit
 from activities.failures import as_activity_failure
 from activities.heartbeat import heartbeating
 from activities.ports import Evaluation, Outcome, Screen, ScreenFactory, ScreenRequest, TickResult
 from domain.cadence import next_due, phase_of
-from domain.filters import Trigger
+from domain.errors import UnavailableError
+from domain.filter_failures import FilterCondition
+from domain.filters import FilterFailure, Trigger
 from domain.market import Market
 from domain.screening import Match, Progress
 from domain.tiers import TierLimits
@@ -24,7 +27,9 @@ WATCH = "screening.watch"
 CHECK = "screening.check"
 
 FAILURES_UNTIL_ERROR = 3
-"""A filter that fails on this many evaluations in a row puts its trader in error."""
+"""A filter that fails for every symbol on this many evaluations in a row puts its trader in error."""
+FAILURES_BROUGHT_BACK = 3
+"""So many kinds of failure travel in a window's result; the database has all."""
 CADENCE_TOLERANCE = 0.9
 """Evaluations of one trader keep at least this part of a cadence apart; a little less than one, so that jitter does not add up."""
 
@@ -53,6 +58,8 @@ class WindowInput:
     duration: timedelta
     """Zero: tick once, now, and come back."""
     progress: Progress = field(default_factory=Progress)
+    failures_in_a_row: int = 0
+    """Evaluations before this window that failed for every symbol, without a good one after them."""
     user_id: UUID | None = None
     """`None` in windows that an older worker scheduled: then the trader stands for its owner."""
 
@@ -66,6 +73,7 @@ class WindowCounts:
     skipped: int = 0
     stale: int = 0
     failed: int = 0
+    """Evaluations that failed for every symbol, and those that could not be made."""
     candles: int = 0
     missed_candles: int = 0
     dropped_matches: int = 0
@@ -74,6 +82,10 @@ class WindowCounts:
     busy: timedelta = timedelta()
     latest: timedelta = timedelta()
     """The greatest lateness of a tick."""
+    symbols_failed: int = 0
+    """Of the last evaluation, like `symbols` and `not_ready`."""
+    failed_in_part: int = 0
+    """Evaluations that failed for some symbols only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +108,11 @@ class WindowResult:
     """Of the last tick: symbols that trade and whose candles are further behind than the tier allows."""
     stale_symbols: tuple[str, ...] = ()
     """The first few of them."""
+    failures: tuple[FilterFailure, ...] = ()
+    """Of the last evaluation: the first few, grouped."""
+    condition: FilterCondition | None = None
+    """Of the last evaluation: what keeps the filter from working."""
+    failures_in_a_row: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +185,9 @@ class _Window:
         self._last: TickResult | None = None
         self._last_tick: datetime | None = None
         self._last_evaluation: datetime | None = None
-        self._failures = 0
+        self._looked: TickResult | None = None
+        """The last tick that evaluated or tried to."""
+        self._failures = window.failures_in_a_row
         self._waited = False
         self._committed: asyncio.Future[None] | None = None
 
@@ -216,12 +235,14 @@ class _Window:
 
     async def _tick(self, due: datetime) -> TickResult:
         started = _now()
-        result = await self._screen.tick(self._progress)
+        result = filter_trouble.bounded(await self._look())
         self._on_tick(started - due, result)
         self._count(result, started - due)
         self._last, self._last_tick = result, started
         if result.evaluated:
             self._last_evaluation = started
+        if result.evaluated or result.outcome is Outcome.FAILED:
+            self._looked = result
         self._progress = result.progress
         if self._is_worth_a_row(result):
             self._committed = self._evaluations.add(self._row(result, started))
@@ -230,6 +251,13 @@ class _Window:
         elif self._committed is None or self._committed.done():
             self.committed_progress = result.progress
         return result
+
+    async def _look(self) -> TickResult:
+        try:
+            return await self._screen.tick(self._progress)
+        except UnavailableError as error:
+            freshness = self._screen.freshness()
+            return TickResult(evaluated=False, outcome=Outcome.FAILED, progress=self._progress, freshness=freshness, error=str(error))
 
     def _advance(self, progress: Progress) -> Callable[[asyncio.Future[None]], None]:
         def advance(committed: asyncio.Future[None]) -> None:
@@ -246,11 +274,11 @@ class _Window:
         return tuple(match for match in result.matches if not match.initial or self._window.settings.signal_initial)
 
     def _ended(self, result: TickResult) -> Ended | None:
-        self._failures = self._failures + 1 if result.outcome is Outcome.FAILED else 0
-        if self._failures >= FAILURES_UNTIL_ERROR:
-            return Ended.FAILED
+        self._failures = filter_trouble.failures_in_a_row(self._failures, result)
         if self._reportable(result):
             return Ended.MATCHED
+        if self._failures >= FAILURES_UNTIL_ERROR:
+            return Ended.FAILED
         return Ended.ELAPSED if not self._window.duration else None
 
     def _count(self, result: TickResult, lateness: timedelta) -> None:
@@ -260,7 +288,7 @@ class _Window:
             evaluations=counts.evaluations + result.evaluated,
             skipped=counts.skipped + (not result.evaluated and result.outcome is Outcome.EVALUATED),
             stale=counts.stale + (result.outcome is Outcome.STALE),
-            failed=counts.failed + (result.outcome is Outcome.FAILED),
+            failed=counts.failed + filter_trouble.is_entire(result),
             candles=counts.candles + result.candles,
             missed_candles=counts.missed_candles + result.missed_candles,
             dropped_matches=counts.dropped_matches + result.dropped_matches,
@@ -268,6 +296,8 @@ class _Window:
             not_ready=result.symbols_not_ready if result.evaluated else counts.not_ready,
             busy=counts.busy + result.duration,
             latest=max(counts.latest, lateness),
+            symbols_failed=result.symbols_failed if result.evaluated else counts.symbols_failed,
+            failed_in_part=counts.failed_in_part + (bool(result.symbols_failed) and not filter_trouble.is_entire(result)),
         )
 
     def _row(self, result: TickResult, started: datetime) -> Evaluation:
@@ -275,6 +305,7 @@ class _Window:
             instance_id=self._window.instance_id,
             trader_id=self._window.trader_id,
             trader_version=self._window.version,
+            interval=self._window.settings.filter.interval,
             started_at=started,
             duration=result.duration,
             outcome=result.outcome,
@@ -286,13 +317,17 @@ class _Window:
             candles=result.candles,
             snapshot_seq=result.freshness.seq,
             data_age=result.freshness.age,
+            symbols_stale=result.symbols_stale,
+            symbols_failed=result.symbols_failed,
             error=result.error,
+            failures=result.failures,
+            condition=filter_trouble.condition_of(result),
         )
 
     async def _result(self, ended: Ended) -> WindowResult:
         if self._committed is not None:
             await self._committed
-        last = self._last
+        last, looked = self._last, self._looked
         freshness = last.freshness if last else self._screen.freshness()
         return WindowResult(
             ended=ended,
@@ -306,9 +341,12 @@ class _Window:
             as_of=freshness.as_of,
             data_age=freshness.age,
             snapshot_seq=freshness.seq,
-            error=last.error if last else "",
+            error=looked.error if looked else "",
             symbols_stale=last.symbols_stale if last else 0,
             stale_symbols=last.stale_symbols if last else (),
+            failures=looked.failures[:FAILURES_BROUGHT_BACK] if looked else (),
+            condition=filter_trouble.condition_of(looked) if looked else None,
+            failures_in_a_row=self._failures,
         )
 
 

@@ -1,5 +1,6 @@
-"""Evaluations, in `cloud_execution_logs`."""
+"""Evaluations, in `cloud_execution_logs`, and with them the failures of filters, in `trader_errors`, and what holds filters back now."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,11 +9,12 @@ from uuid import UUID
 
 from supabase import AsyncClient
 
-from adapters.supabase.requests import MissingReferenceError, Row, send, send_to_one
+from adapters.supabase.requests import Row, send, send_to_one
 from adapters.supabase.rows import from_duration, from_optional_time, from_time, to_duration, to_optional_time, to_time
-from domain.market import Market
+from domain.filter_failures import FilterCondition, fingerprint
+from domain.filters import FailureKind, FilterFailure
+from domain.market import Interval, Market
 
-ONCE = "trader_id,started_at"
 EVALUATED = "evaluated"
 ROWS_PER_CALL = 500
 LONGEST_ERROR = 2_000
@@ -28,6 +30,8 @@ class Evaluation(Protocol):
     def trader_id(self) -> UUID: ...
     @property
     def trader_version(self) -> int: ...
+    @property
+    def interval(self) -> Interval: ...
     @property
     def started_at(self) -> datetime: ...
     @property
@@ -51,7 +55,15 @@ class Evaluation(Protocol):
     @property
     def data_age(self) -> timedelta: ...
     @property
+    def symbols_stale(self) -> int: ...
+    @property
+    def symbols_failed(self) -> int: ...
+    @property
     def error(self) -> str: ...
+    @property
+    def failures(self) -> tuple[FilterFailure, ...]: ...
+    @property
+    def condition(self) -> FilterCondition | None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +82,9 @@ class RecordedEvaluation:
     candles: int
     data_age: timedelta
     error: str
+    symbols_failed: int = 0
+    symbols_stale: int = 0
+    failures: tuple[FilterFailure, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,13 +116,13 @@ class SupabaseExecutionLog:
         self._client = client
 
     async def append(self, evaluations: Sequence[Evaluation]) -> None:
-        """Return once every row is committed. A row that is there already stays as it is; those of deleted traders have no place and go."""
+        """Return once every row is committed, with its failures and its condition.
+
+        A row that is there already stays as it is and says nothing a second time; those of deleted traders have no place and go.
+        """
         for start in range(0, len(evaluations), ROWS_PER_CALL):
             rows = [_from_evaluation(evaluation) for evaluation in evaluations[start : start + ROWS_PER_CALL]]
-            try:
-                await self._insert(rows)
-            except MissingReferenceError:
-                await self._insert(await self._of_existing_traders(rows))
+            await send(self._client.rpc("append_evaluations", {"evaluations": json.dumps(rows)}), f"Writing {len(rows)} evaluations")
 
     async def keep_days(self, ahead: int, kept: int) -> tuple[int, int]:
         """Make the days to come and drop those more than `kept` days old: how many were made, and dropped. Call it daily."""
@@ -115,39 +130,52 @@ class SupabaseExecutionLog:
         row = await send_to_one(query, "Keeping the days of the execution log")
         return row["made"], row["dropped"]
 
-    async def _insert(self, rows: list[dict[str, Any]]) -> None:
-        if rows:
-            query = self._client.table("cloud_execution_logs").upsert(rows, on_conflict=ONCE, ignore_duplicates=True).select("id")
-            await send(query, f"Writing {len(rows)} evaluations")
-
-    async def _of_existing_traders(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        wanted = sorted({row["trader_id"] for row in rows})
-        found = await send(self._client.table("traders").select("id").in_("id", wanted), "Looking for deleted traders")
-        existing = {row["id"] for row in found}
-        return [row for row in rows if row["trader_id"] in existing]
-
 
 def _from_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "instance_id": str(evaluation.instance_id),
         "trader_id": str(evaluation.trader_id),
         "trader_version": evaluation.trader_version,
+        "interval": evaluation.interval,
         "started_at": from_time(evaluation.started_at),
         "execution_time": from_duration(evaluation.duration),
         "outcome": evaluation.outcome,
         "market": evaluation.market,
         "symbols_processed": evaluation.symbols_processed,
         "symbols_not_ready": evaluation.symbols_not_ready,
+        "symbols_stale": evaluation.symbols_stale,
+        "symbols_failed": evaluation.symbols_failed,
         "signals_generated": evaluation.signals_generated,
         "candle_open_time": from_optional_time(evaluation.candle_open_time),
         "candles": evaluation.candles,
         "snapshot_seq": evaluation.snapshot_seq,
         "data_age_ms": from_duration(evaluation.data_age),
-        "errors": {"message": evaluation.error[:LONGEST_ERROR]} if evaluation.error else None,
+        "errors": _from_errors(evaluation),
+        "failures": [
+            {"hash": fingerprint(evaluation.trader_version, failure), **_from_failure(failure)} for failure in evaluation.failures
+        ],
+        "condition": evaluation.condition and {"code": evaluation.condition.code, "message": evaluation.condition.message},
+    }
+
+
+def _from_errors(evaluation: Evaluation) -> dict[str, Any] | None:
+    if not evaluation.error and not evaluation.failures:
+        return None
+    return {"message": evaluation.error[:LONGEST_ERROR], "failures": [_from_failure(failure) for failure in evaluation.failures]}
+
+
+def _from_failure(failure: FilterFailure) -> dict[str, Any]:
+    return {
+        "kind": failure.kind,
+        "message": failure.message,
+        "line": failure.line,
+        "symbol": failure.symbol,
+        "symbols": failure.symbols,
     }
 
 
 def _to_recorded(row: Row) -> RecordedEvaluation:
+    errors = row["errors"] or {}
     return RecordedEvaluation(
         trader_version=row["trader_version"],
         started_at=to_time(row["started_at"]),
@@ -160,5 +188,18 @@ def _to_recorded(row: Row) -> RecordedEvaluation:
         candle_open_time=to_optional_time(row["candle_open_time"]),
         candles=row["candles"],
         data_age=to_duration(row["data_age_ms"]),
-        error=(row["errors"] or {}).get("message", ""),
+        error=errors.get("message", ""),
+        symbols_failed=row["symbols_failed"],
+        symbols_stale=row["symbols_stale"],
+        failures=tuple(_to_failure(failure) for failure in errors.get("failures", ())),
+    )
+
+
+def _to_failure(stored: Row) -> FilterFailure:
+    return FilterFailure(
+        kind=FailureKind(stored["kind"]),
+        message=stored["message"],
+        line=stored["line"],
+        symbol=stored["symbol"],
+        symbols=stored["symbols"],
     )

@@ -18,15 +18,10 @@ DEADLINE = timedelta(seconds=15)
 
 LIMIT_CODES = frozenset({"PT402", "PT409", "PT413", "PT425"})
 """What our triggers raise when a tier's limit is reached; see migrations/*_tiers_and_versions.sql."""
-FOREIGN_KEY_VIOLATION = "23503"
 UNKNOWN_SCHEMA = frozenset({"PGRST002", "PGRST202", "PGRST204", "PGRST205"})
 """The API has not read the database's schema, or read it before the migrations."""
 TRANSIENT_CLASSES = ("08", "40", "53", "55", "57", "58", "XX", "PGRST0")
 """Beginnings of codes for what may pass: connection, deadlock, resources, shutdown. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
-
-
-class MissingReferenceError(RefusedError):
-    """A row refers to one that is not there."""
 
 
 class Query(Protocol):
@@ -74,8 +69,7 @@ def to_domain_error(problem: APIError, doing: str) -> CloudtraderError:
         return LimitReachedError(f"{message}.{hint}")
     if _is_transient(code, message):
         return UnavailableError(f"{doing}: {message} ({code}).")
-    kind = MissingReferenceError if code == FOREIGN_KEY_VIOLATION else RefusedError
-    return kind(f"{doing}: {message} ({code}).{hint}")
+    return RefusedError(f"{doing}: {message} ({code}).{hint}")
 
 
 def _is_transient(code: str, message: str) -> bool:

@@ -9,6 +9,7 @@ from uuid import UUID
 from supabase import AsyncClient
 
 from adapters.supabase.executions import LatestEvaluations, latest_evaluations
+from adapters.supabase.filter_failures import RecordedFailure, recorded_failures
 from adapters.supabase.requests import Row, send, send_to_one
 from adapters.supabase.rows import from_time, to_optional_time, to_time
 from adapters.supabase.settings import from_filter, from_settings, to_settings
@@ -18,6 +19,18 @@ from domain.tiers import Tier
 from domain.traders import Mode, Trader, TraderSettings, TraderStatus
 
 COLUMNS = "id,user_id,name,description,version,mode,filter,cloud_config,cloud_status,cloud_status_reason,cloud_status_since"
+LISTED_COLUMNS = f"{COLUMNS},trader_conditions(stage,symbol,code,message,since)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraderCondition:
+    """What keeps a trader from signalling or trading now, for one symbol or (empty) altogether."""
+
+    stage: str
+    symbol: str
+    code: str
+    message: str
+    since: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +51,7 @@ class StoredTrader:
     settings: TraderSettings | None
     """`None`: see `problem`."""
     problem: str = ""
+    conditions: tuple[TraderCondition, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +106,7 @@ class SupabaseTraders:
 
     async def list_for(self, user_id: UUID) -> list[StoredTrader]:
         """A user's traders, oldest first."""
-        query = self._client.table("traders").select(COLUMNS).eq("user_id", str(user_id)).order("created_at").order("id")
+        query = self._client.table("traders").select(LISTED_COLUMNS).eq("user_id", str(user_id)).order("created_at").order("id")
         tier = await tier_of(self._client, user_id)
         return [_to_stored(row, tier) for row in await send(query, f"Listing the traders of user {user_id}")]
 
@@ -120,6 +134,10 @@ class SupabaseTraders:
         """What its evaluations last told."""
         return await latest_evaluations(self._client, trader_id)
 
+    async def failures(self, trader_id: UUID, limit: int = 50) -> list[RecordedFailure]:
+        """How its filter failed, the last seen first."""
+        return await recorded_failures(self._client, trader_id, limit)
+
     async def record_version(self, trader_id: UUID, version: int, deployed_at: datetime) -> None:
         """Note when this version, which the database keeps for ever, first ran. Repeating it changes nothing. Raises NotFoundError."""
         table = self._client.table("trader_versions")
@@ -130,10 +148,13 @@ class SupabaseTraders:
         await send_to_one(table.select("version").match(mine), doing)
 
     async def set_status(self, trader_id: UUID, status: TraderStatus, reason: str, since: datetime) -> None:
-        """What the trader is doing, for the user to see. Raises NotFoundError when no row was changed."""
+        """What the trader is doing, for the user to see. Nothing holds back a stopped one. Raises NotFoundError when no row was changed."""
         changes = {"cloud_status": status, "cloud_status_reason": reason, "cloud_status_since": from_time(since)}
         query = self._client.table("traders").update(changes).eq("id", str(trader_id)).select("id")
         await send_to_one(query, f"Setting the status of trader {trader_id}")
+        if status is TraderStatus.STOPPED:
+            conditions = self._client.table("trader_conditions").delete().eq("trader_id", str(trader_id))
+            await send(conditions, f"Clearing the conditions of trader {trader_id}")
 
 
 def _to_trader(row: Row, tier: Tier) -> Trader:
@@ -163,7 +184,12 @@ def _to_stored(row: Row, tier: Tier) -> StoredTrader:
         status_since=to_optional_time(row["cloud_status_since"]),
         settings=settings,
         problem=problem,
+        conditions=tuple(_to_condition(condition) for condition in row["trader_conditions"]),
     )
+
+
+def _to_condition(row: Row) -> TraderCondition:
+    return TraderCondition(stage=row["stage"], symbol=row["symbol"], code=row["code"], message=row["message"], since=to_time(row["since"]))
 
 
 def _to_version(row: Row) -> TraderVersion:

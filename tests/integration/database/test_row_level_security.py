@@ -88,6 +88,7 @@ FUNCTIONS = {
     "current_tier": {"authenticated", "service_role"},
     "configure_trader": {"authenticated", "service_role"},
     "keep_execution_log_days": {"service_role"},
+    "append_evaluations": {"service_role"},
     "user_id_by_email": {"service_role"},
 }
 WITH_OWNER_RIGHTS = {"keep_execution_log_days", "user_id_by_email", "keep_version", "audit"}

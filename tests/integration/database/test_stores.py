@@ -100,6 +100,7 @@ def evaluation_of(trader_id: UUID, instance_id: UUID, second: int = 0) -> Evalua
         instance_id=instance_id,
         trader_id=trader_id,
         trader_version=1,
+        interval=Interval.M5,
         started_at=datetime.now(UTC).replace(microsecond=123_456) + timedelta(seconds=second),
         duration=timedelta(milliseconds=7),
         outcome=Outcome.EVALUATED,
@@ -277,7 +278,7 @@ async def test_evaluations_are_written_once(stores: Stores, trader: Trader, serv
 
     rows = await rows_of(service, "cloud_execution_logs", "trader_id", trader.id)
     assert [row["execution_time"] for row in rows] == [7, 7]
-    assert rows[0]["errors"] == {"message": "symbol XYZ: no candles"}
+    assert rows[0]["errors"] == {"message": "symbol XYZ: no candles", "failures": []}
 
 
 async def test_the_latest_evaluation_is_told_with_what_went_wrong_since(stores: Stores, trader: Trader) -> None:

@@ -13,7 +13,7 @@ from activities import executions
 from activities.executions import GROUP_SIZE, GroupCommit
 from activities.ports import Evaluation, Outcome
 from domain.errors import RefusedError, UnavailableError
-from domain.market import Market
+from domain.market import Interval, Market
 
 MS = timedelta(milliseconds=1)
 
@@ -50,6 +50,7 @@ def row(number: int, *, signals: int = 0) -> Evaluation:
         instance_id=UUID(int=1),
         trader_id=UUID(int=2),
         trader_version=1,
+        interval=Interval.M1,
         started_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number),
         duration=MS,
         outcome=Outcome.EVALUATED,

@@ -19,7 +19,7 @@ from activities.ports import Evaluation, Freshness, Outcome, ScreenRequest, Tick
 from activities.screening import Ended, ScreeningActivities, WindowInput, WindowResult
 from domain.cadence import phase_of
 from domain.errors import FilterRefusedError, UnavailableError
-from domain.filters import FilterProblem, FilterSpec, Trigger
+from domain.filters import FailureKind, FilterFailure, FilterProblem, FilterSpec, Trigger
 from domain.market import EPOCH, Interval, Market
 from domain.screening import Match, Progress
 from domain.tiers import LIMITS, Tier
@@ -63,8 +63,20 @@ def match_at(number: int, *, initial: bool = False) -> Match:
     )
 
 
+OVERFLOW = FilterFailure(kind=FailureKind.RUNTIME, message="overflow", line=3, symbols=3)
+
+
 def failing(number: int, progress: Progress) -> TickResult:
-    return TickResult(evaluated=False, outcome=Outcome.FAILED, progress=progress, freshness=FRESH, error="line 3: overflow")
+    return TickResult(evaluated=False, outcome=Outcome.FAILED, progress=progress, freshness=FRESH, failures=(OVERFLOW,))
+
+
+def failing_for(symbols: int, *failures: FilterFailure) -> Look:
+    """Of three symbols, one of which is not ready."""
+
+    def look(number: int, progress: Progress) -> TickResult:
+        return replace(one_candle(number, progress), symbols_not_ready=1, symbols_failed=symbols, failures=failures or (OVERFLOW,))
+
+    return look
 
 
 def stale(number: int, progress: Progress) -> TickResult:
@@ -135,6 +147,7 @@ async def watching(
     trigger: Trigger = Trigger.CLOSE,
     signal_initial: bool = False,
     cadence: timedelta = CADENCE,
+    failures_in_a_row: int = 0,
     earlier_details: tuple[object, ...] = (),
 ) -> AsyncIterator[Watching]:
     if log is None:
@@ -157,6 +170,7 @@ async def watching(
         limits=LIMITS[Tier.ELITE],
         duration=duration,
         progress=Progress(baseline=0, evaluated=0),
+        failures_in_a_row=failures_in_a_row,
     )
     activities = ScreeningActivities(screen, commit, lambda lateness, result: None)
     committing = asyncio.create_task(commit.run())
@@ -260,8 +274,93 @@ async def test_a_filter_that_fails_three_times_in_a_row_ends_the_window_with_the
     async with watching(screen, log, duration=timedelta(seconds=60)) as window:
         result = await window.result()
 
-    assert (result.ended, result.error, result.counts.failed) == (Ended.FAILED, "line 3: overflow", 3)
-    assert ["line 3: overflow"] * 3 == [row.error for row in log.rows]
+    assert (result.ended, result.error, result.counts.failed) == (Ended.FAILED, "runtime: line 3: overflow", 3)
+    assert [("runtime: line 3: overflow", (OVERFLOW,))] * 3 == [(row.error, row.failures) for row in log.rows]
+    assert ("filter_failing", (OVERFLOW,)) == (result.condition and result.condition.code, result.failures)
+
+
+async def test_a_filter_that_fails_for_every_symbol_that_is_ready_fails_though_the_candle_is_evaluated() -> None:
+    screen, log = ScriptedScreen(failing_for(2)), Log()
+    log.open.set()
+    async with watching(screen, log, duration=timedelta(seconds=60)) as window:
+        result = await window.result()
+
+    assert (Ended.FAILED, 3, 2, 3) == (result.ended, result.counts.failed, result.counts.symbols_failed, result.progress.evaluated)
+    assert ["filter_failing"] * 3 == [row.condition and row.condition.code for row in log.rows]
+
+
+async def test_failures_count_on_across_windows_and_ticks_without_news_do_not_end_the_row() -> None:
+    screen = ScriptedScreen(lambda number, progress: (failing_for(2) if number == 3 else nothing_new)(number, progress))
+    async with watching(screen, failures_in_a_row=1) as window:
+        second = await window.result()
+    async with watching(ScriptedScreen(failing_for(2)), failures_in_a_row=second.failures_in_a_row) as window:
+        third = await window.result()
+
+    assert (Ended.ELAPSED, 2) == (second.ended, second.failures_in_a_row)
+    assert (Ended.FAILED, 3, 1) == (third.ended, third.failures_in_a_row, third.counts.evaluations)
+
+
+async def test_a_filter_that_fails_for_some_symbols_only_goes_on_and_says_so() -> None:
+    screen, log = ScriptedScreen(failing_for(1)), Log()
+    log.open.set()
+    async with watching(screen, log, failures_in_a_row=2) as window:
+        result = await window.result()
+
+    assert (Ended.ELAPSED, 0, 0) == (result.ended, result.counts.failed, result.failures_in_a_row)
+    assert result.counts.failed_in_part == len(log.rows) > 1
+    assert {"it fails for 1 of 2 symbols: runtime: line 3: overflow"} == {row.condition and row.condition.message for row in log.rows}
+
+
+async def test_a_filter_that_is_suspended_is_not_blamed_for_it_and_not_absolved() -> None:
+    suspended = FilterFailure(kind=FailureKind.SUSPENDED, message="until 12:00", symbols=2)
+    screen = ScriptedScreen(failing_for(2, suspended))
+    async with watching(screen, failures_in_a_row=2) as window:
+        result = await window.result()
+
+    assert (Ended.ELAPSED, 2) == (result.ended, result.failures_in_a_row)
+    assert ("filter_suspended", "it is not run for now: until 12:00") == (
+        result.condition and result.condition.code,
+        result.condition and result.condition.message,
+    )
+
+
+async def test_a_filter_that_cannot_be_run_is_tried_again_and_not_blamed() -> None:
+    def away(number: int, progress: Progress) -> TickResult:
+        if number < 5:
+            raise UnavailableError("no filter process can be had")
+        return one_candle(number, progress)
+
+    screen, log = ScriptedScreen(away), Log()
+    log.open.set()
+    async with watching(screen, log, duration=timedelta(seconds=60)) as window:
+        await has_ticked(screen, 6)
+        window.env.worker_shutdown()
+        result = await window.result()
+
+    assert [(Outcome.FAILED, "filter_unavailable", "no filter process can be had")] * 4 == [
+        (row.outcome, row.condition and row.condition.code, row.error) for row in log.rows[:4]
+    ]
+    assert (None, 0, Ended.HANDED_OVER) == (result.condition, result.failures_in_a_row, result.ended)
+
+
+async def test_a_match_found_before_the_filter_failed_is_reported_first() -> None:
+    def look(number: int, progress: Progress) -> TickResult:
+        return replace(failing_for(2)(number, progress), matches=(match_at(number),))
+
+    async with watching(ScriptedScreen(look), failures_in_a_row=2) as window:
+        result = await window.result()
+
+    assert (Ended.MATCHED, 3, (match_at(1),)) == (result.ended, result.failures_in_a_row, result.matches)
+
+
+async def test_what_users_write_in_a_failure_is_bounded_and_printable() -> None:
+    hostile = [replace(OVERFLOW, message=f"\x00a\ud800 {chr(97 + number)}" + "x\n" * 9_000, symbols=1) for number in range(20)]
+    async with watching(ScriptedScreen(failing_for(2, *hostile))) as window:
+        result = await window.result()
+
+    assert 3 == len(result.failures)
+    assert [] == [one for one in result.failures if not one.message.isprintable() or len(one.message) > 300]
+    assert result.error.isprintable()
 
 
 async def test_a_filter_that_fails_now_and_then_goes_on() -> None:
