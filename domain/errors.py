@@ -5,11 +5,10 @@ CloudtraderError
 ├── RefusedError            the request breaks a rule; saying it again will not help
 │   ├── FilterRefusedError  the filter does not compile
 │   └── LimitReachedError   the tier's limit is reached
-├── FilterFailedError       the filter compiled and failed while it was evaluated
 └── UnavailableError        something outside is down; it may help to try again
 """
 
-from domain.filters import FailureKind, FilterProblem
+from domain.filters import FilterProblem
 
 
 class CloudtraderError(Exception):
@@ -37,16 +36,6 @@ class FilterRefusedError(RefusedError):
 
 class LimitReachedError(RefusedError):
     """The limit of the subscription tier is reached."""
-
-
-class FilterFailedError(CloudtraderError):
-    """The filter failed while it was evaluated."""
-
-    def __init__(self, kind: FailureKind, message: str, line: int) -> None:
-        super().__init__(f"line {line}: {message}")
-        self.kind = kind
-        self.message = message
-        self.line = line
 
 
 class UnavailableError(CloudtraderError):

@@ -11,6 +11,7 @@ from domain.filters import FilterFailure
 from filters.expression.kernels import Condition, Values
 
 HOLDS = 1
+SAID_COUNTED = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,9 @@ class Evaluation:
         values = {name: float(series[row]) for name, series in self.series.items() if self.ready[row]}
         return {name: value for name, value in values.items() if np.isfinite(value)}
 
-    def condition_counts(self) -> dict[str, int]:
-        """How many ready symbols meet each labelled condition."""
-        labelled = {label: int(np.count_nonzero((values == HOLDS) & self.ready)) for label, values in self.labelled.items()}
-        return labelled | Counter(condition for conditions in self.said.values() for condition in conditions)
+    def condition_counts(self, rows: NDArray[np.intp]) -> dict[str, int]:
+        """How many ready symbols of these rows meet each condition. Of those that a JavaScript filter words anew for each symbol, the
+        SAID_COUNTED most frequent."""
+        labelled = {label: int(np.count_nonzero((values == HOLDS)[rows] & self.ready[rows])) for label, values in self.labelled.items()}
+        said = Counter(condition for row in rows.tolist() for condition in self.said.get(row, ())) if self.said else Counter[str]()
+        return labelled | dict(said.most_common(SAID_COUNTED))

@@ -1,17 +1,22 @@
 """Which symbols cannot be looked at now, and why: staleness is data that every tick carries, not an exception and not a log line."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.candle_store import STATUS_CODES, CandleStore, IntervalCandles
+from adapters.feeder_client import MarketReplica
 from domain.market import Interval, SymbolStatus
 from domain.tiers import TierLimits
 
 Mask = NDArray[np.bool_]
 """Per row of the store."""
+RESTORED_WITHIN = timedelta(seconds=60)
+"""Symbols whose history is not back after this no longer hold up the others."""
 _TRADING = STATUS_CODES[SymbolStatus.TRADING]
 
 
@@ -63,6 +68,21 @@ class Standings:
             if is_forming:
                 stale |= _forming_is_old(self._store, frame, as_of, limits)
         return Standing(stale=stale & ~missing, missing=missing)
+
+
+class Restoration:
+    """After the replica met a feeder anew, the histories that a restarted feeder still fetches come back one by one."""
+
+    def __init__(self, replica: MarketReplica) -> None:
+        self._replica = replica
+        self._synchronisation = 0
+        self._since = 0.0
+
+    def is_going_on(self) -> bool:
+        """Whether the newest snapshot came less than RESTORED_WITHIN ago."""
+        if self._replica.statistics.synchronisations != self._synchronisation:
+            self._synchronisation, self._since = self._replica.statistics.synchronisations, time.monotonic()
+        return time.monotonic() - self._since < RESTORED_WITHIN.total_seconds()
 
 
 def _lacks_candles(frame: IntervalCandles, as_of: int, limits: TierLimits) -> Mask:

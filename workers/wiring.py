@@ -27,7 +27,7 @@ from filters.evaluation import Evaluator
 from workers.launcher import TemporalTraderLauncher
 from workers.registry import market_activities, store_activities
 from workers.runner import market_worker, traders_worker
-from workers.screen import ReplicaScreens
+from workers.screens import ReplicaScreens
 from workers.upkeep import keep_execution_days
 
 

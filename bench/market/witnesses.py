@@ -21,7 +21,8 @@ from filters.evaluation import Evaluator
 from filters.expression import CompiledFilter
 from filters.frames import MarketSnapshot
 from filters.outcome import Evaluation
-from workers.screen import ReplicaScreen, ReplicaScreens
+from workers.screen import ReplicaScreen
+from workers.screens import ReplicaScreens
 
 LOOK_EVERY = 0.5
 """Seconds after which a trader ticks though nothing has closed: so it also looks while the market is stale."""

@@ -18,7 +18,7 @@ from tests.integration.feeder.processes import following, until
 from tests.integration.feeder.request_log import RequestLog
 from tests.integration.feeder.watching import request
 from tests.integration.servers import free_port
-from workers.screen import ReplicaScreens
+from workers.screens import ReplicaScreens
 
 pytestmark = pytest.mark.timeout(600)
 LIMIT, SYMBOLS = 6_000, 60

@@ -23,7 +23,7 @@ from feeder.conditions import Condition
 from filters.evaluation import Evaluator
 from tests.integration.feeder.conftest import Feeder, exchange
 from tests.integration.feeder.processes import following, until
-from workers.screen import ReplicaScreens
+from workers.screens import ReplicaScreens
 
 SYMBOLS = 12
 pytestmark = pytest.mark.timeout(600)

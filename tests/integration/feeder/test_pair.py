@@ -14,7 +14,7 @@ from filters.evaluation import Evaluator
 from tests.integration.feeder.conftest import Feeder, exchange
 from tests.integration.feeder.processes import following, until
 from tests.integration.feeder.watching import Trader, assert_each_once, request
-from workers.screen import ReplicaScreens
+from workers.screens import ReplicaScreens
 
 SYMBOLS, SPEED, SCREENS = 12, 60, 5
 MOST_AS_OF_GOES_BACK = timedelta(seconds=10) * SPEED

@@ -20,7 +20,7 @@ from filters.evaluation import Evaluator
 from tests.integration.feeder.conftest import Feeder, exchange
 from tests.integration.feeder.processes import following, until
 from tests.integration.feeder.watching import request
-from workers.screen import ReplicaScreens
+from workers.screens import ReplicaScreens
 
 NAMES = (*(f"{letter}USDT" for letter in "ABCDEFGHIJK"), "币安人生USDT")
 SYMBOLS, SPEED, DAYS = len(NAMES), 60, 3

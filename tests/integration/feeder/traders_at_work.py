@@ -12,7 +12,7 @@ from domain.screening import Match, Progress
 from domain.tiers import LIMITS, Tier
 from domain.traders import TraderSettings
 from filters.evaluation import Evaluator
-from workers.screen import ReplicaScreens
+from workers.screens import ReplicaScreens
 
 LOOK = 1.0
 """Seconds; a trader also looks when nothing closes, or it would not see that data has become stale."""

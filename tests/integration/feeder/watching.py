@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import numpy as np
@@ -15,7 +16,9 @@ from domain.tiers import LIMITS, Tier
 from domain.traders import TraderSettings
 from filters.evaluation import Evaluator
 from filters.expression import compile_filter
-from workers.newly_closed import Watched, evaluate_newly_closed
+from workers.looking import Watched
+from workers.newly_closed import newly_closed
+from workers.passes import answered, evaluation_at
 
 GREEN = FilterSpec(code="match = close > open", interval=Interval.M1)
 
@@ -72,7 +75,8 @@ def _expected_matches(store, baseline, through):
     watched = Watched(rows=np.arange(len(store.symbols)), names=store.symbols, max_matches=10**6, late_after=timedelta(days=1))
     progress, compiled, found = Progress(baseline=baseline, evaluated=baseline - 1), compile_filter(GREEN), []
     while progress.evaluated < through:
-        look = evaluate_newly_closed(Evaluator(), compiled, store, watched, progress, 0)
+        answer = partial(evaluation_at, evaluator=Evaluator(), compiled=compiled, snapshot=store)
+        look = answered(newly_closed(compiled, store, watched, progress, 0), answer)
         found += [(match.symbol, match.candle_index, match.initial) for match in look.matches]
         progress = look.progress
     return [match for match in found if match[1] <= through]

@@ -24,7 +24,7 @@ from filters.evaluation import Evaluator
 from tests.integration.feeder import processes
 from tests.integration.feeder.watching import Trader, assert_each_once, request
 from tests.integration.servers import free_port
-from workers.screen import ReplicaScreens
+from workers.screens import ReplicaScreens
 
 TOKEN = "a secret of the tests"
 FIRST = 100_000 * HISTORY_BLOCK

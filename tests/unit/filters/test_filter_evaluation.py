@@ -257,7 +257,7 @@ def test_values_leave_out_what_is_not_finite() -> None:
 
     assert {"some": float(market.frames[M5].columns["close"][1, -1]), "score": 5.0} == evaluation.values(1)
     assert evaluation.conditions(1) == ("up",)
-    assert evaluation.condition_counts() == {"up": 6}
+    assert evaluation.condition_counts(np.arange(6)) == {"up": 6}
 
 
 # Readiness
@@ -294,7 +294,7 @@ def test_symbol_that_is_behind_young_or_incomplete_is_not_ready() -> None:
 
     assert evaluation.ready.tolist() == [True, False, False, False, True, True]
     assert evaluation.ready.tolist() == evaluation.matched.tolist()
-    assert evaluation.condition_counts() == {"up": 3}
+    assert evaluation.condition_counts(np.arange(6)) == {"up": 3}
     assert (evaluation.conditions(1), evaluation.values(1)) == ((), {})
 
 

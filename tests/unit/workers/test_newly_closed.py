@@ -14,7 +14,8 @@ from filters.evaluation import Evaluator
 from filters.expression import compile_filter
 from tests.unit.filters.memory_market import MemorySnapshot, random_market
 from workers import newly_closed
-from workers.newly_closed import Found, Watched, evaluate_newly_closed
+from workers.looking import Found, Watched
+from workers.passes import answered, evaluation_at
 
 LAST = 29_000_100
 SYMBOLS = 5
@@ -53,8 +54,7 @@ class Trader:
 
     def look(self, market: MemorySnapshot, *, as_of: int = LAST + 1, settling: int | None = None, is_restoring: bool = False) -> Found:
         before = self.progress
-        found = evaluate_newly_closed(
-            self.evaluator,
+        look = newly_closed.newly_closed(
             self.compiled,
             market,
             watched(market, self.max_matches),
@@ -63,6 +63,7 @@ class Trader:
             settling=settling,
             is_restoring=is_restoring,
         )
+        found = answered(look, lambda question: evaluation_at(question, self.evaluator, self.compiled, market))
         for match in found.matches:
             if before.evaluated is not None:
                 assert place(before, match.symbol) < match.candle_index <= place(found.progress, match.symbol), "evaluated twice"

@@ -20,7 +20,7 @@ from domain.screening import Progress
 from domain.tiers import LIMITS, Tier
 from domain.traders import TraderSettings
 from filters.evaluation import Evaluator
-from workers.screen import ReplicaScreens
+from workers.screens import ReplicaScreens
 
 MINUTE = 60_000
 START = epoch_milliseconds(datetime(2026, 1, 5, 12, 0, tzinfo=UTC))

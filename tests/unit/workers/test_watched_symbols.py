@@ -17,7 +17,8 @@ from domain.screening import Progress
 from domain.tiers import LIMITS, Tier
 from domain.traders import TraderSettings
 from filters.evaluation import Evaluator
-from workers.screen import ReplicaScreen, ReplicaScreens
+from workers.screen import ReplicaScreen
+from workers.screens import ReplicaScreens
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 SYMBOLS = ("AUSDT", "BUSDT", "CUSDT", "币安人生USDT")
