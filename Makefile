@@ -6,6 +6,8 @@ INSTALLED := $(VENV)/.installed
 NODE_PACKAGES := local/node_modules/.installed
 CLIENTS := .venv-clients
 CLIENTS_INSTALLED := $(CLIENTS)/.installed
+PEERS := .venv-peers
+PEERS_INSTALLED := $(PEERS)/.installed
 BENCHES = $(patsubst bench/%.py,bench.%,$(filter-out bench/__init__.py,$(wildcard bench/*.py)))
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
@@ -33,13 +35,14 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy
 
-bench: $(INSTALLED) $(NODE_PACKAGES)
+bench: $(INSTALLED) $(NODE_PACKAGES) $(PEERS_INSTALLED)
 	@for module in $(BENCHES); do $(BIN)/python -m $$module || exit 1; done
 
 lock: $(INSTALLED)
 	$(COMPILE) pyproject.toml --extra local -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
 	$(COMPILE) requirements-clients.in -o requirements-clients.lock
+	$(COMPILE) requirements-peers.in -o requirements-peers.lock
 	grep -o '^uv==[0-9.]*' requirements-dev.lock | $(COMPILE) - -o requirements-bootstrap.lock
 
 # pip fetches uv alone; uv installs the rest ten times faster.
@@ -59,6 +62,12 @@ $(INSTALLED): requirements-dev.lock pyproject.toml | $(BIN)/uv
 $(CLIENTS_INSTALLED): requirements-clients.lock | $(INSTALLED)
 	$(BIN)/python -m venv --without-pip $(CLIENTS)
 	$(BIN)/uv pip sync --quiet --python $(CLIENTS)/bin/python --require-hashes requirements-clients.lock
+	touch $@
+
+# freqtrade, for bench/peers only.
+$(PEERS_INSTALLED): requirements-peers.lock | $(INSTALLED)
+	$(BIN)/python -m venv --without-pip $(PEERS)
+	$(BIN)/uv pip sync --quiet --python $(PEERS)/bin/python --require-hashes requirements-peers.lock
 	touch $@
 
 # The machine's Node when it is 20 or newer and has npm, else the one from PyPI.
