@@ -20,7 +20,8 @@ class Argument:
 
 
 class Binding:
-    """One call of a function: `candles` is the interval whose prices stand for inputs that are left out."""
+    """One call of a function: `candles` is the interval whose prices stand for inputs that are left out, unless a
+    series is given: then it is that one's."""
 
     def __init__(self, function: Function, graph: Graph, candles: Interval) -> None:
         self._function = function
@@ -46,25 +47,30 @@ class Binding:
         raise Misuse(f"{function.name} takes {self._wanted()} and then numbers: {function.signature}")
 
     def _acceptable(self) -> set[int]:
-        """How many series may be given: all, none where all have defaults, or a first one that any series can stand for."""
+        """How many series may be given: all, only those without a default, or a first one that any series can stand for."""
         inputs = self._function.inputs
         free = {1} if inputs[0].name == "close" and {item.name for item in inputs[1:]} <= {"volume"} else set()
-        return {len(inputs)} | free | ({0} if all(item.default for item in inputs) else set())
+        required = next((place for place, item in enumerate(inputs) if item.default), len(inputs))
+        least = {required} if all(item.default for item in inputs[required:]) else set()
+        return {len(inputs)} | free | least
 
     def _wanted(self) -> str:
-        names = ", ".join(item.name for item in self._function.inputs)
-        return f"{names} or no series at all" if 0 in self._acceptable() else names
+        inputs = [item.name for item in self._function.inputs]
+        names, least = ", ".join(inputs), min(self._acceptable())
+        fewer = f"only {', '.join(inputs[:least])}" if least else "no series at all"
+        return names if least == len(inputs) else f"{names} or {fewer}"
 
     def _inputs(self, given: Sequence[Argument]) -> list[Node]:
         function = self._function
-        expected = list(function.inputs) + [function.inputs[-1]] * (len(given) - len(function.inputs))
-        nodes = []
+        expected = [*function.inputs, *function.inputs[-1:] * (len(given) - len(function.inputs))]
+        nodes: list[Node] = []
+        candles = next((argument.node.interval for argument in given if argument.node.interval), self._candles)
         for place, item in enumerate(expected):
             if place < len(given):
                 self._check_kind(given[place], is_condition=item.is_condition)
                 nodes.append(given[place].node)
             elif item.default:
-                nodes.append(self._graph.candles(self._candles, item.default))
+                nodes.append(self._graph.candles(candles, item.default))
             else:
                 raise Misuse(f"{function.name} lacks its {item.name}: {function.signature}")
         return nodes
@@ -104,7 +110,7 @@ class Binding:
             return values[parameter.follows]
         if parameter.default is None:
             raise Misuse(f"{self._function.name} lacks its {parameter.name}: {self._function.signature}")
-        return parameter.default
+        return float(parameter.default)
 
     def _number(self, parameter: Parameter, argument: Argument) -> float:
         if not isinstance(argument.node, Constant):

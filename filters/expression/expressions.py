@@ -247,7 +247,7 @@ class Expressions:
         if not isinstance(value, CandlesObject):
             raise Misuse('only candles have functions of their own, such as candles("1h").atr(14)')
         function = self._function(name)
-        if not all(item.default for item in function.inputs):
+        if not function.inputs or not all(item.default for item in function.inputs):
             raise Misuse(f"{name} is not a function of candles: write {function.signature}")
         return self._called(function, expression, value.interval)
 

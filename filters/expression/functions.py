@@ -27,6 +27,7 @@ class Parameter:
     is_whole: bool = False
     minimum: float = float("-inf")
     maximum: float = float("inf")
+    meaning: str = ""
     follows: str = ""
     """Name of an earlier parameter whose value is the default once that one is given."""
 
@@ -44,6 +45,8 @@ class Function:
     """Names of its results; one empty name where there is a single result."""
     is_variadic: bool = False
     """Whether the last input may be repeated."""
+    example: str = ""
+    """A condition that uses it."""
     build: Build
 
     @property

@@ -65,7 +65,7 @@ class Graph:
         constants = [argument.value for argument in arguments if isinstance(argument, Constant)]
         if len(constants) == len(arguments):
             return self._fold(kernel, constants, is_condition=is_condition)
-        joined, interval = self._join(arguments)
+        joined, interval = self.together(arguments)
         fields = {"kernel": kernel, "arguments": joined, "is_condition": is_condition}
         return self._add(Pointwise, ("pointwise", kernel), joined, interval=interval, needs=_most(joined), **fields)
 
@@ -102,7 +102,7 @@ class Graph:
         parameters: Sequence[float],
         lookback: int,
     ) -> tuple[Node, ...]:
-        joined, interval = self._join(inputs)
+        joined, interval = self.together(inputs)
         if interval is None or any(node.is_live for node in joined):
             raise Misuse(f"{function.name} needs a series with a history")
         needs: dict[Interval, int] = {}
@@ -115,6 +115,13 @@ class Graph:
             for output in range(len(function.outputs))
         )
 
+    def together(self, nodes: Sequence[Node]) -> tuple[tuple[Node, ...], Interval | None]:
+        """The nodes on one grid, and which: their own where they share one, else the trader's; none where they are numbers."""
+        grids = {node.interval for node in nodes if node.interval is not None}
+        if len(grids) <= 1:
+            return tuple(nodes), next(iter(grids), None)
+        return tuple(self.on_base(node) for node in nodes), self.base
+
     def on_base(self, node: Node) -> Node:
         """The node as the trader's own candles see it."""
         if node.interval is None or node.interval is self.base:
@@ -122,13 +129,6 @@ class Graph:
         fields = {"argument": node, "is_condition": node.is_condition}
         needs = _larger(node.needs, {self.base: 1})
         return self._add(Aligned, ("aligned", self.base), (node,), interval=self.base, needs=needs, **fields)
-
-    def _join(self, nodes: Sequence[Node]) -> tuple[tuple[Node, ...], Interval | None]:
-        """The nodes on one grid: their own where they share one, else the trader's."""
-        grids = {node.interval for node in nodes if node.interval is not None}
-        if len(grids) <= 1:
-            return tuple(nodes), next(iter(grids), None)
-        return tuple(self.on_base(node) for node in nodes), self.base
 
     def _fold(self, kernel: str, values: Sequence[float], *, is_condition: bool) -> Node:
         if is_condition:

@@ -2,7 +2,8 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import cache, lru_cache, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -54,6 +55,8 @@ _OUTPUT_NAMES = {
 _DIGITS = {"2": "two", "3": "three"}
 _COUNTS_COLUMNS = {"MAXINDEX", "MININDEX", "MINMAXINDEX"}
 """Their result is a position in the array, whose beginning the user cannot see; the language gives candles ago."""
+_SPELLED_OUT = {"HA": "heikin_ashi", "KC": "keltner"}
+"""The two whose short names nobody looks for."""
 _FOLLOWS = {"nbdevdn": "nbdevup"}
 _LARGEST_WHOLE = 100_000
 
@@ -66,27 +69,40 @@ def indicators() -> Iterator[Function]:
     """Every TA-Lib function that is offered."""
     for name in _NAMES:
         if name not in NOT_OFFERED:
-            yield _indicator(name)
+            function = _indicator(name)
+            yield function
+            if name in _SPELLED_OUT:
+                yield replace(function, name=_SPELLED_OUT[name], summary=f"{function.summary}: `{function.name}` in full")
 
 
 def _indicator(name: str) -> Function:
     info = _description(name).info
-    outputs = tuple(_OUTPUT_NAMES.get(output, output) for output in info["output_names"])
-    names = outputs if len(outputs) > 1 else ("",)
-    parameters = tuple(_parameter(key, default) for key, default in info["parameters"].items())
-    wholes = tuple(parameter.is_whole for parameter in parameters)
-    column = ColumnFunction(
-        name=_name(name), outputs=names, compute=_computation(name, wholes, len(names)), lookback=partial(_lookback, name, wholes)
-    )
+    column = column_function(name)
     return Function(
         name=column.name,
         group=info["group"],
         summary=info["display_name"] + (", as candles ago" if name in _COUNTS_COLUMNS else ""),
         inputs=tuple(_inputs(info["input_names"])),
-        parameters=parameters,
-        outputs=names,
+        parameters=_parameters(info),
+        outputs=column.outputs,
         build=partial(_build, column),
     )
+
+
+@cache
+def column_function(name: str) -> ColumnFunction:
+    """TA-Lib's function of this name, in TA-Lib's spelling."""
+    info = _description(name).info
+    outputs = tuple(_OUTPUT_NAMES.get(output, output) for output in info["output_names"])
+    names = outputs if len(outputs) > 1 else ("",)
+    wholes = tuple(parameter.is_whole for parameter in _parameters(info))
+    return ColumnFunction(
+        name=_name(name), outputs=names, compute=_computation(name, wholes, len(names)), lookback=partial(_lookback, name, wholes)
+    )
+
+
+def _parameters(info: Mapping[str, Any]) -> tuple[Parameter, ...]:
+    return tuple(_parameter(key, default) for key, default in info["parameters"].items())
 
 
 def _build(column: ColumnFunction, graph: Graph, inputs: Sequence[Node], parameters: Sequence[float]) -> tuple[Node, ...]:

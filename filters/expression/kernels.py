@@ -130,7 +130,7 @@ WINDOWED: Mapping[str, Callable[[Array, int], Array]] = MappingProxyType(
 """Each takes [symbol x m] and a number n of candles, and gives [symbol x m-n+1]: column k looks at columns k to k+n-1."""
 
 
-def _last_known(conditions: Condition) -> NDArray[np.int64]:
+def last_known(conditions: Condition) -> NDArray[np.int64]:
     """Column of the last candle that held, up to each column; -1 where there was none or an unknown candle came since."""
     columns = np.arange(conditions.shape[1])
     held = np.maximum.accumulate(np.where(conditions == 1, columns, -1), axis=1)
@@ -140,11 +140,11 @@ def _last_known(conditions: Condition) -> NDArray[np.int64]:
 
 def bars_since(conditions: Condition) -> Values:
     """Candles since the condition last held; NaN where it never did or that is unknown."""
-    last = _last_known(conditions)
+    last = last_known(conditions)
     return np.where(last < 0, np.nan, np.arange(conditions.shape[1]) - last)
 
 
 def value_when(conditions: Condition, values: Values) -> Values:
     """The value at the candle where the condition last held; NaN where it never did or that is unknown."""
-    last = _last_known(conditions)
+    last = last_known(conditions)
     return np.where(last < 0, np.nan, np.take_along_axis(values, np.maximum(last, 0), axis=1))

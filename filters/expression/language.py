@@ -35,6 +35,7 @@ def every(graph: Graph, conditions: Sequence[Node]) -> Node:
 
 
 def _crosses_above(graph: Graph, left: Node, right: Node) -> Node:
+    (left, right), _ = graph.together((left, right))  # one candle ago is the same moment for both
     return every(graph, [greater(graph, left, right), at_least(graph, graph.shifted(right, 1), graph.shifted(left, 1))])
 
 

@@ -27,6 +27,7 @@ OWN_CALLS = {
     "falling": "falling(close, 2)",
     "change": "change(close, 4)",
     "percent_change": "percent_change(close, 4)",
+    "divergence": "divergence(close)",
     "mavp": "mavp(close, round(volume % 20) + 2)",
 }
 
@@ -47,5 +48,5 @@ def program_of(function: Function) -> str:
     return "\n".join(lines)
 
 
-CONDITIONS = {"crosses_above", "crosses_below", "between", "all_of", "any_of", "rising", "falling"}
+CONDITIONS = {"divergence", "crosses_above", "crosses_below", "between", "all_of", "any_of", "rising", "falling"}
 ALL = list(FUNCTIONS.values())

@@ -24,7 +24,7 @@ EVALUATED = [LAST, LAST - 1, LAST - 77, LAST - 131, LAST - 140, LAST - 250]
 
 
 def _market() -> MemorySnapshot:
-    market = random_market(M5, LAST)
+    market = random_market(M5, LAST, Interval.D1)
     frame = market.frames[M5]
     born = LAST - 400
     for values in frame.columns.values():
@@ -95,7 +95,7 @@ def test_value_is_talibs_own_over_the_symbols_history(name: str, row: int) -> No
 
 
 WITHOUT_VALUES = {"acos", "asin"}  # of a price
-NEEDING_AN_EVENT = {"bars_since", "value_when", "mavp"}
+NEEDING_AN_EVENT = {"bars_since", "value_when", "mavp", "pivot_high", "pivot_low", "volume_nodes"}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ NEEDING_AN_EVENT = {"bars_since", "value_when", "mavp"}
 def test_required_history_is_just_enough_for_a_first_value(function: Function) -> None:
     compiled = compile_filter(FilterSpec(code=program_of(function), interval=M5))
     required = compiled.required[M5]
-    market = random_market(M5, LAST, rows=2)
+    market = random_market(M5, LAST, Interval.D1, rows=2)
     frame = market.frames[M5]
     frame.closed_from[:] = [LAST - required + 1, LAST - required + 2]
     evaluation = Evaluator().evaluate_closed(compiled, market, LAST)
