@@ -274,10 +274,10 @@ class _Window:
         return tuple(match for match in result.matches if not match.initial or self._window.settings.signal_initial)
 
     def _ended(self, result: TickResult) -> Ended | None:
-        self._failures = filter_trouble.failures_in_a_row(self._failures, result)
+        before, self._failures = self._failures, filter_trouble.failures_in_a_row(self._failures, result)
         if self._reportable(result):
             return Ended.MATCHED
-        if self._failures >= FAILURES_UNTIL_ERROR:
+        if self._failures > before and self._failures >= FAILURES_UNTIL_ERROR:
             return Ended.FAILED
         return Ended.ELAPSED if not self._window.duration else None
 

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
+from domain.filter_failures import FilterCondition
+from domain.filters import FilterFailure
 from domain.market import Interval
 from domain.screening import Progress
 from domain.tiers import Tier, TierLimits
@@ -55,6 +57,8 @@ class TraderTotals:
     unmonitored_signals: int = 0
     stale_ticks: int = 0
     failed_evaluations: int = 0
+    """For every symbol, or not made at all."""
+    evaluations_failed_in_part: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +91,14 @@ class TraderState:
     """The first few of them."""
     stale_since: datetime | None = None
     """The first tick since which there have always been some, as far as the windows told."""
+    condition: FilterCondition | None = None
+    """What keeps the filter from working, as the last evaluation told."""
+    condition_since: datetime | None = None
+    symbols_failed: int = 0
+    failures: tuple[FilterFailure, ...] = ()
+    """The first few of the last evaluation."""
+    failures_in_a_row: int = 0
+    """Evaluations that failed for every symbol, without a good one after them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +137,10 @@ class TraderReport:
     symbols_stale: int = 0
     stale_symbols: tuple[str, ...] = ()
     stale_since: datetime | None = None
+    condition: FilterCondition | None = None
+    condition_since: datetime | None = None
+    symbols_failed: int = 0
+    failures: tuple[FilterFailure, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +150,8 @@ class RunNowResult:
     matching: tuple[str, ...]
     new_signals: int
     last_tick: datetime | None
+    condition: FilterCondition | None = None
+    """What keeps the filter from working."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,13 @@
 """The trader's story in markdown: what the Temporal Web UI shows an operator."""
 
+import re
 from datetime import datetime
 
+from domain.filters import Language
 from workflows.contracts import TraderConfig, TraderState
 
 SHOWN_SYMBOLS = 12
+SYNTAX = {Language.EXPRESSION: "python", Language.JAVASCRIPT: "javascript", Language.GO: "go"}
 
 
 def summary_of(config: TraderConfig) -> str:
@@ -14,7 +17,9 @@ def summary_of(config: TraderConfig) -> str:
 
 def details_of(config: TraderConfig) -> str:
     """What the trader looks for."""
-    return f"**Filter**\n\n```python\n{config.settings.filter.code.strip()}\n```"
+    rule = config.settings.filter
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", rule.code)), default=0))
+    return f"**Filter**\n\n{fence}{SYNTAX[rule.language]}\n{rule.code.strip()}\n{fence}"
 
 
 def story_of(config: TraderConfig, state: TraderState) -> str:
@@ -45,6 +50,8 @@ def _facts(state: TraderState) -> list[str]:
     if state.symbols_stale:
         more = f" and {hidden} more" if (hidden := state.symbols_stale - len(state.stale_symbols)) > 0 else ""
         facts.append(f"**Stale ({state.symbols_stale})** {', '.join(state.stale_symbols)}{more}, since {_moment(state.stale_since)}")
+    if state.condition:
+        facts.append(f"**Filter** {_quoted(state.condition.message)} since {_moment(state.condition_since)}")
     facts.append(f"**Matching ({len(matching)})** {_some(matching)}")
     if state.conditions:
         facts.append("**Conditions** " + " · ".join(f"{label}: {count}" for label, count in state.conditions.items()))
@@ -63,8 +70,14 @@ def _trouble(state: TraderState) -> str:
         "signals not monitored": totals.unmonitored_signals,
         "stale ticks": totals.stale_ticks,
         "failed evaluations": totals.failed_evaluations,
+        "evaluations failed in part": totals.evaluations_failed_in_part,
     }
     return " · ".join(f"{count} {what}" for what, count in counts.items() if count) or "none"
+
+
+def _quoted(text: str) -> str:
+    """What a user's filter said, as text: no markup of it is shown as such."""
+    return "`" + text.replace("`", "'") + "`"
 
 
 def _some(symbols: tuple[str, ...]) -> str:

@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.failures import message_of, refusal_of
     from workflows.inputs import reason_of
     from workflows.story import story_of, summary_of
-    from workflows.trader_state import absorbed, oddities_of, rebased, refuse_takeover, report_of, with_event, with_signals
+    from workflows.trader_state import absorbed, forgiven, oddities_of, rebased, refuse_takeover, report_of, with_event, with_signals
 
 ENDED = (TraderStatus.STOPPED,)
 
@@ -89,7 +89,7 @@ class TraderWorkflow:
     def resume(self, *said: object) -> None:
         """Look again, from now on: what happened while paused is not made up for."""
         if self.state.status in (TraderStatus.PAUSED, TraderStatus.ERROR):
-            self.state = replace(self.state, progress=Progress())
+            self.state = replace(forgiven(self.state), progress=Progress())
             self._become(TraderStatus.RUNNING, reason_of(said))
 
     @workflow.signal(description="End the trader. Works without input; a reason may be given.")
@@ -109,7 +109,7 @@ class TraderWorkflow:
         changed_grid = config.settings.filter.interval is not self.config.settings.filter.interval
         self.config = config
         self.state = replace(
-            self.state, progress=Progress() if changed_grid else rebased(self.state.progress, config.settings.filter.trigger)
+            forgiven(self.state), progress=Progress() if changed_grid else rebased(self.state.progress, config.settings.filter.trigger)
         )
         self._become(TraderStatus.RUNNING if self.state.status is TraderStatus.ERROR else self.state.status, self.state.reason)
         self._note(f"took over version {config.version}")
@@ -220,7 +220,9 @@ class TraderWorkflow:
             self._become(TraderStatus.ERROR, f"the filter keeps failing: {result.error}")
         if tick_once:
             self._tick_once = False
-            self._ticked_once = RunNowResult(matching=result.progress.matching, new_signals=len(new), last_tick=result.last_tick)
+            self._ticked_once = RunNowResult(
+                matching=result.progress.matching, new_signals=len(new), last_tick=result.last_tick, condition=result.condition
+            )
         self._show()
 
     async def _record(self, config: TraderConfig, result: WindowResult) -> list[Match]:

@@ -18,7 +18,7 @@ def absorbed(state: TraderState, result: WindowResult) -> TraderState:
     """The state after a window whose signals are recorded."""
     counts, totals = result.counts, state.totals
     return replace(
-        state,
+        _with_condition(state, result),
         progress=result.progress,
         totals=replace(
             totals,
@@ -29,6 +29,7 @@ def absorbed(state: TraderState, result: WindowResult) -> TraderState:
             dropped_matches=totals.dropped_matches + counts.dropped_matches,
             stale_ticks=totals.stale_ticks + counts.stale,
             failed_evaluations=totals.failed_evaluations + counts.failed,
+            evaluations_failed_in_part=totals.evaluations_failed_in_part + counts.failed_in_part,
         ),
         conditions=result.conditions or state.conditions,
         last_tick=result.last_tick or state.last_tick,
@@ -42,6 +43,27 @@ def absorbed(state: TraderState, result: WindowResult) -> TraderState:
         stale_symbols=result.stale_symbols,
         stale_since=(state.stale_since or result.last_tick) if result.symbols_stale else None,
     )
+
+
+def _with_condition(state: TraderState, result: WindowResult) -> TraderState:
+    """The state with the filter's condition. A window that evaluated nothing says nothing of it."""
+    if not result.counts.evaluations and not result.counts.failed:
+        return state
+    is_same = state.condition and result.condition and state.condition.code == result.condition.code
+    began = result.last_tick if result.condition else None
+    return replace(
+        state,
+        condition=result.condition,
+        condition_since=state.condition_since if is_same else began,
+        symbols_failed=result.counts.symbols_failed,
+        failures=result.failures,
+        failures_in_a_row=result.failures_in_a_row,
+    )
+
+
+def forgiven(state: TraderState) -> TraderState:
+    """The state of a trader that looks anew: how its filter did before no longer counts."""
+    return replace(state, condition=None, condition_since=None, symbols_failed=0, failures=(), failures_in_a_row=0)
 
 
 def with_signals(state: TraderState, matches: list[Match]) -> TraderState:
@@ -62,9 +84,15 @@ def oddities_of(result: WindowResult) -> list[str]:
         f"market data was stale on {counts.stale} of {counts.ticks} ticks": counts.stale,
         f"caught up: {counts.candles} candles": counts.candles > counts.evaluations + 1,
         f"{counts.missed_candles} candles were missed: the outage was longer than the history kept": counts.missed_candles,
-        f"{counts.failed} evaluations failed: {result.error}": counts.failed,
+        f"{counts.failed} evaluations failed: {said_of(result)}": counts.failed,
+        f"{counts.failed_in_part} evaluations failed for some symbols: {said_of(result)}": counts.failed_in_part,
     }
     return [what for what, happened in said.items() if happened]
+
+
+def said_of(result: WindowResult) -> str:
+    """What its last evaluation says of the filter."""
+    return result.condition.message if result.condition else "the last one was good"
 
 
 def rebased(progress: Progress, trigger: Trigger) -> Progress:
@@ -123,6 +151,10 @@ def report_of(config: TraderConfig, state: TraderState) -> TraderReport:
         symbols_stale=state.symbols_stale,
         stale_symbols=state.stale_symbols,
         stale_since=state.stale_since,
+        condition=state.condition,
+        condition_since=state.condition_since,
+        symbols_failed=state.symbols_failed,
+        failures=state.failures,
     )
 
 

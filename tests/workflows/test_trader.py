@@ -170,6 +170,23 @@ async def test_a_filter_that_keeps_failing_puts_the_trader_in_error_until_resume
         await handle.result()
 
 
+async def test_failures_are_counted_on_from_window_to_window_until_the_trader_looks_anew(quick_server: WorkflowEnvironment) -> None:
+    async def watch(window: WindowInput) -> WindowResult:
+        return await forever(window) if window.number > 2 else elapsed(window, failures_in_a_row=window.failures_in_a_row + 1)
+
+    world = World(watch)
+    async with world.workers(quick_server.client, cached=0):
+        handle = await start_trader(quick_server.client)
+        await eventually(lambda: len(world.windows) == 3)
+        await handle.signal("pause")
+        await handle.signal("resume")
+        await eventually(lambda: len(world.windows) == 4)
+        await handle.signal("stop")
+        await handle.result()
+
+    assert [0, 1, 2, 0] == [window.failures_in_a_row for window in world.windows[:4]]
+
+
 async def test_settings_a_window_refuses_put_the_trader_in_error_with_the_reason(quick_server: WorkflowEnvironment) -> None:
     async def watch(window: WindowInput) -> WindowResult:
         raise ApplicationError("The market has no symbol BTCUSDX.", type="RefusedError", non_retryable=True)

@@ -353,6 +353,14 @@ async def test_a_match_found_before_the_filter_failed_is_reported_first() -> Non
     assert (Ended.MATCHED, 3, (match_at(1),)) == (result.ended, result.failures_in_a_row, result.matches)
 
 
+async def test_a_window_that_begins_beyond_the_limit_ends_when_its_filter_fails_again_not_before() -> None:
+    screen = ScriptedScreen(lambda number, progress: (failing_for(2) if number == 3 else nothing_new)(number, progress))
+    async with watching(screen, failures_in_a_row=3, duration=timedelta(seconds=60)) as window:
+        result = await window.result()
+
+    assert (Ended.FAILED, 3, "runtime: line 3: overflow") == (result.ended, len(screen.ticks), result.error)
+
+
 async def test_what_users_write_in_a_failure_is_bounded_and_printable() -> None:
     hostile = [replace(OVERFLOW, message=f"\x00a\ud800 {chr(97 + number)}" + "x\n" * 9_000, symbols=1) for number in range(20)]
     async with watching(ScriptedScreen(failing_for(2, *hostile))) as window:
