@@ -185,6 +185,7 @@ class TraderWorkflow:
             limits=limits,
             duration=policies.NO_TIME if tick_once else policies.WINDOW,
             progress=self.state.progress,
+            failures_in_a_row=self.state.failures_in_a_row,
             user_id=config.user_id,
         )
         return workflow.start_activity(
