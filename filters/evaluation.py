@@ -4,7 +4,9 @@ Deterministic: the result at a closed candle depends on the candles of its histo
 it), not on when, in what order or beside which other filters it is evaluated. A filter that fails is an outcome, not an exception.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from filters.bounded_cache import BoundedCache
 from filters.expression.calculation import Calculation, ColumnFailed, Columns, Vectors
 from filters.expression.compiled import CompiledFilter
 from filters.frames import MarketSnapshot
-from filters.history import Moment, Stamp, closed_moment, forming_moment
+from filters.history import Moment, closed_moment, forming_moment
 from filters.outcome import HOLDS, Evaluation
 
 COLUMN_BYTES = 256 * 2**20
@@ -24,19 +26,59 @@ MOMENT_BYTES = 64 * 2**20
 """Values and results kept of the candles evaluated last."""
 
 
-@dataclass
+Counted = TypeVar("Counted", NDArray[np.bool_], NDArray[np.float64])
+
+_RESULT_BYTES = 1_000
+"""About what a result takes besides its arrays."""
+
+Versions = tuple[tuple[Interval, bool, int], ...]
+"""Interval, whether its forming candle is seen, and the version of its data, for each that a filter reads."""
+ShelfKey = tuple[Interval, int, int, int, Versions]
+"""What a result depends on besides the filter: the trader's interval, the newest candle seen, the sequence number where the ticker is read,
+rows and versions."""
+
+
 class _Shelf:
     """What is known of one moment."""
 
-    vectors: Vectors = field(default_factory=dict)
-    results: dict[str, Evaluation] = field(default_factory=dict)
-    close: NDArray[np.float64] | None = None
-    quote_volume_24h: NDArray[np.float64] | None = None
-
-    def size(self, rows: int) -> int:
+    def __init__(self, moment: Moment) -> None:
+        self.moment = moment
+        self.is_kept = moment.is_kept
+        self.vectors: Vectors = {}
+        self.results: dict[str, Evaluation] = {}
+        self.size = 0
         """An upper bound of its bytes."""
-        results = sum(2 + 1 + len(result.labelled) + len(result.series) for result in self.results.values())
-        return 8 * rows * (2 + len(self.vectors) + results)
+        self._ready: dict[tuple[tuple[Interval, int], ...], NDArray[np.bool_]] = {}
+
+    @cached_property
+    def close(self) -> NDArray[np.float64]:
+        return self._counted(self.moment.close())
+
+    @cached_property
+    def quote_volume_24h(self) -> NDArray[np.float64]:
+        return self._counted(self.moment.quote_volume_24h())
+
+    @cached_property
+    def nobody(self) -> NDArray[np.bool_]:
+        """No symbol."""
+        return self._counted(np.zeros(self.moment.rows, dtype=np.bool_))
+
+    def ready(self, required: Mapping[Interval, int]) -> NDArray[np.bool_]:
+        """Per symbol: whether every history is complete."""
+        key = tuple(required.items())
+        found = self._ready.get(key)
+        if found is None:
+            found = self._ready[key] = self._counted(self.moment.ready(required))
+        return found
+
+    def keep(self, key: str, result: Evaluation, added: int) -> None:
+        """Keep a filter's result, for which `added` bytes of vectors were computed."""
+        self.results[key] = result
+        self.size += added + result.matched.nbytes + _RESULT_BYTES
+
+    def _counted(self, values: Counted) -> Counted:
+        self.size += values.nbytes
+        return values
 
 
 class Evaluator:
@@ -47,77 +89,78 @@ class Evaluator:
 
     def __init__(self, column_bytes: int = COLUMN_BYTES, moment_bytes: int = MOMENT_BYTES) -> None:
         self._columns: Columns = BoundedCache(column_bytes)
-        self._shelves: BoundedCache[tuple[Interval, int, int, tuple[Stamp, ...]], _Shelf] = BoundedCache(moment_bytes)
+        self._shelves: BoundedCache[ShelfKey, _Shelf] = BoundedCache(moment_bytes)
         self._versions: dict[tuple[Interval, bool], int] = {}
 
     def evaluate_closed(self, compiled: CompiledFilter, snapshot: MarketSnapshot, index: int) -> Evaluation:
         """Every symbol at closed candle `index` of the filter's interval."""
-        moment = closed_moment(snapshot, compiled.interval, compiled.required, index)
-        return self._evaluate(compiled, moment, snapshot.seq if compiled.is_live else -1)
+        base, required = compiled.interval, compiled.required
+        versions = tuple((interval, False, snapshot.frame(interval).version) for interval in required)
+        key = (base, index, snapshot.seq if compiled.is_live else -1, len(snapshot.symbols), versions)
+        shelf = self._shelves.get(key) or self._new_shelf(closed_moment(snapshot, base, required, index), versions)
+        return self._evaluate(compiled, shelf, key)
 
     def evaluate_forming(self, compiled: CompiledFilter, snapshot: MarketSnapshot, as_of: int) -> Evaluation:
         """Every symbol at the candle that forms when the exchange's clock shows `as_of`, epoch milliseconds."""
-        moment = forming_moment(snapshot, compiled.interval, compiled.required, as_of)
-        return self._evaluate(compiled, moment, snapshot.seq)
+        base, required = compiled.interval, compiled.required
+        versions = tuple((interval, True, snapshot.seq) for interval in required)
+        newest = as_of // min(interval.milliseconds for interval in required)
+        key = (base, newest, snapshot.seq, len(snapshot.symbols), versions)
+        shelf = self._shelves.get(key) or self._new_shelf(forming_moment(snapshot, base, required, as_of), versions)
+        return self._evaluate(compiled, shelf, key)
 
-    def _evaluate(self, compiled: CompiledFilter, moment: Moment, seq: int) -> Evaluation:
-        if not moment.is_kept:
-            return _nothing(compiled, moment.rows)
-        stamps = moment.stamp(compiled.required)
-        self._retire(stamps)
-        key = (moment.base, moment.index, seq, stamps)
-        shelf = self._shelves.get(key) or _Shelf()
+    def _evaluate(self, compiled: CompiledFilter, shelf: _Shelf, key: ShelfKey) -> Evaluation:
+        if not shelf.is_kept:
+            return _nothing(compiled, shelf.moment.rows)
         result = shelf.results.get(compiled.key)
         if result is None:
-            result = shelf.results[compiled.key] = self._result(compiled, moment, shelf)
-            self._shelves.put(key, shelf, shelf.size(moment.rows))
+            calculation = Calculation(shelf.moment, shelf.vectors, self._columns)
+            result = _result(compiled, shelf, calculation)
+            shelf.keep(compiled.key, result, calculation.added)
+            self._shelves.put(key, shelf, shelf.size)
         return result
 
-    def _result(self, compiled: CompiledFilter, moment: Moment, shelf: _Shelf) -> Evaluation:
-        ready = moment.ready(compiled.required)
-        if shelf.close is None or shelf.quote_volume_24h is None:
-            shelf.close, shelf.quote_volume_24h = moment.close(), moment.quote_volume_24h()
-        calculation = Calculation(moment, shelf.vectors, self._columns)
-        try:
-            with np.errstate(all="ignore"):
-                return Evaluation(
-                    ready=ready,
-                    failed=np.zeros(moment.rows, dtype=np.bool_),
-                    matched=(calculation.now(compiled.match) == HOLDS) & ready,
-                    close=shelf.close,
-                    quote_volume_24h=shelf.quote_volume_24h,
-                    labelled={label: calculation.now(node) for label, node in compiled.conditions.items()},
-                    series={name: calculation.now(node) for name, node in compiled.series.items()},
-                )
-        except ColumnFailed as failed:
-            failure = FilterFailure(
-                kind=FailureKind.RUNTIME,
-                message=str(failed),
-                line=compiled.lines.get(failed.node),
-                symbols=int(np.count_nonzero(ready)),
-            )
+    def _new_shelf(self, moment: Moment, versions: Versions) -> _Shelf:
+        """A shelf for the moment; what was computed from data that has a newer version now is forgotten."""
+        newest = {(interval, is_forming): version for interval, is_forming, version in versions}
+        if newest.items() - self._versions.items():
+            self._versions |= newest
+            self._columns.discard(lambda key: any(self._is_superseded(*stamp[:3]) for stamp in key[1]))
+            self._shelves.discard(lambda key: any(self._is_superseded(*version) for version in key[-1]))
+        return _Shelf(moment)
+
+    def _is_superseded(self, interval: Interval, is_forming: bool, version: int) -> bool:  # noqa: FBT001 - a stamp's parts
+        return self._versions.get((interval, is_forming)) != version
+
+
+def _result(compiled: CompiledFilter, shelf: _Shelf, calculation: Calculation) -> Evaluation:
+    ready = shelf.ready(compiled.required)
+    try:
+        with np.errstate(all="ignore"):
             return Evaluation(
                 ready=ready,
-                failed=ready,
-                matched=np.zeros(moment.rows, dtype=np.bool_),
+                failed=shelf.nobody,
+                matched=(calculation.now(compiled.match) == HOLDS) & ready,
                 close=shelf.close,
                 quote_volume_24h=shelf.quote_volume_24h,
-                failures=(failure,) if ready.any() else (),
+                labelled={label: calculation.now(node) for label, node in compiled.conditions.items()},
+                series={name: calculation.now(node) for name, node in compiled.series.items()},
             )
-
-    def _retire(self, stamps: tuple[Stamp, ...]) -> None:
-        """Forget what was computed from data that has a newer version now."""
-        changed = False
-        for stamp in stamps:
-            kind = (stamp.interval, stamp.is_forming)
-            changed |= self._versions.get(kind) != stamp.version
-            self._versions[kind] = stamp.version
-        if changed:
-            self._columns.discard(lambda key: self._is_superseded(key[1]))
-            self._shelves.discard(lambda key: self._is_superseded(key[3]))
-
-    def _is_superseded(self, stamps: tuple[Stamp, ...]) -> bool:
-        return any(self._versions.get((stamp.interval, stamp.is_forming)) != stamp.version for stamp in stamps)
+    except ColumnFailed as failed:
+        failure = FilterFailure(
+            kind=FailureKind.RUNTIME,
+            message=str(failed),
+            line=compiled.lines.get(failed.node),
+            symbols=int(np.count_nonzero(ready)),
+        )
+        return Evaluation(
+            ready=ready,
+            failed=ready,
+            matched=shelf.nobody,
+            close=shelf.close,
+            quote_volume_24h=shelf.quote_volume_24h,
+            failures=(failure,) if ready.any() else (),
+        )
 
 
 def _nothing(compiled: CompiledFilter, rows: int) -> Evaluation:

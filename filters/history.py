@@ -32,13 +32,14 @@ class Reads(Protocol):
 
 
 class Stamp(NamedTuple):
-    """With equal stamps, all columns computed from the anchor on are equal."""
+    """With equal stamps, all columns computed from the anchor to the end are equal."""
 
     interval: Interval
     is_forming: bool
     version: int
     """The frame's version; where the forming candle is seen, the snapshot's sequence number."""
     anchor: int
+    end: int
     rows: int
 
 
@@ -150,7 +151,11 @@ def closed_moment(snapshot: MarketSnapshot, base: Interval, intervals: Iterable[
         anchor = history_anchor(last)
         end = min(anchor + _BLOCK_END, int(frame.closed_through.max(initial=-1)))
         return History(
-            frame, anchor, last, end, Stamp(interval, is_forming=False, version=frame.version, anchor=anchor, rows=len(snapshot.symbols))
+            frame,
+            anchor,
+            last,
+            end,
+            Stamp(interval, is_forming=False, version=frame.version, anchor=anchor, end=end, rows=len(snapshot.symbols)),
         )
 
     return _moment(snapshot, base, index, {interval: history(interval) for interval in intervals}, is_forming=False)
@@ -164,7 +169,11 @@ def forming_moment(snapshot: MarketSnapshot, base: Interval, intervals: Iterable
         last = as_of // interval.milliseconds
         anchor = history_anchor(last)
         return History(
-            frame, anchor, last, last, Stamp(interval, is_forming=True, version=snapshot.seq, anchor=anchor, rows=len(snapshot.symbols))
+            frame,
+            anchor,
+            last,
+            last,
+            Stamp(interval, is_forming=True, version=snapshot.seq, anchor=anchor, end=last, rows=len(snapshot.symbols)),
         )
 
     index = as_of // base.milliseconds

@@ -15,8 +15,12 @@ ColumnKey = tuple[str, tuple[Stamp, ...]]
 Columns = BoundedCache[ColumnKey, tuple[Values, ...]]
 Vectors = dict[tuple[str, int], Array]
 
+NEWEST = 32
+"""Nearly all filters look at the last few candles of an indicator only. These are kept by themselves, for a twentieth of the memory:
+whole columns can go then, and do not have to be computed again at the same candle."""
 
-class ColumnFailed(Exception):  # noqa: N818 - the evaluator turns it into a FilterFailedError
+
+class ColumnFailed(Exception):  # noqa: N818 - the evaluator turns it into an outcome
     """A column function raised; `node` is its key."""
 
     def __init__(self, node: str, message: str) -> None:
@@ -31,10 +35,13 @@ class Calculation:
         self._moment = moment
         self._vectors = vectors
         self._columns = columns
+        self.added = 0
+        """Bytes of what this calculation has added to `vectors`."""
 
     def now(self, node: Node) -> Array:
         """The node's values at the moment's candle, one per symbol."""
-        return np.broadcast_to(self.at(node, self._moment.index), (self._moment.rows,))
+        values = self.at(node, self._moment.index)
+        return values if values.ndim else np.broadcast_to(values, (self._moment.rows,))
 
     def at(self, node: Node, index: int) -> Array:
         """The values at candle `index` of the node's grid, one per symbol."""
@@ -42,6 +49,7 @@ class Calculation:
         found = self._vectors.get(key)
         if found is None:
             found = self._vectors[key] = self._AT[type(node)](self, node, index)
+            self.added += found.nbytes
         return found
 
     def over(self, node: Node, first: int, last: int) -> Array:
@@ -90,7 +98,15 @@ class Calculation:
         return self.at(node.argument, self._moment.aligned(self._grid(node), index))
 
     def _column_at(self, node: Column, index: int) -> Array:
-        return self.over(node, index, index)[:, 0].copy()
+        interval = node.interval
+        assert interval is not None
+        history = self._moment.histories[interval]
+        if not history.anchor <= index <= history.end:
+            return self._nothing(node, 1)[:, 0]
+        if index > history.end - NEWEST:
+            values: Array = self._newest(node, interval)[node.output][index - history.end - 1]
+            return values
+        return self._column(node, interval)[node.output][:, index - history.anchor].copy()
 
     def _window_at(self, node: Window, index: int) -> Array:
         wanted = (f"{node.call} {node.output}", index)
@@ -143,8 +159,20 @@ class Calculation:
 
     def _column_over(self, node: Column, first: int, last: int) -> Array:
         assert node.interval is not None
-        anchor = self._moment.histories[node.interval].anchor
-        return self._column(node, node.interval)[node.output][:, first - anchor : last + 1 - anchor]
+        history = self._moment.histories[node.interval]
+        if first > history.end - NEWEST:
+            newest = self._newest(node, node.interval)[node.output]
+            return newest[first - history.end - 1 + len(newest) : last - history.end + len(newest)].T
+        return self._column(node, node.interval)[node.output][:, first - history.anchor : last + 1 - history.anchor]
+
+    def _newest(self, node: Column, interval: Interval) -> tuple[Values, ...]:
+        """Every output of the node's call for the last NEWEST candles of the history, [candle x symbol]."""
+        key = (f"{node.call} newest", self._moment.stamp(node.needs))
+        found = self._columns.get(key)
+        if found is None:
+            found = tuple(output[:, -NEWEST:].T.copy() for output in self._column(node, interval))
+            self._columns.put(key, found, sum(output.nbytes for output in found))
+        return found
 
     def _column(self, node: Column, interval: Interval) -> tuple[Values, ...]:
         """Every output of the node's call, from the anchor to the end of the history."""

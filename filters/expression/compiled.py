@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from domain.market import Interval
 from filters.expression.nodes import Node
@@ -41,7 +42,7 @@ class CompiledFilter:
         """Names of the plotted series, in the order of the text."""
         return tuple(name for name in self.series if name != SCORE)
 
-    @property
+    @cached_property
     def is_live(self) -> bool:
         """Whether it reads the ticker, so that its result holds for one snapshot only."""
         return any(node.is_live for node in (self.match, *self.conditions.values(), *self.series.values()))

@@ -498,7 +498,30 @@ def test_superseded_data_is_forgotten() -> None:
         frames = {M5: replace(market.frames[M5], version=version)}
         evaluator.evaluate_closed(compiled("match = ema(close, 9) > sma(close, 9)"), replace(market, frames=frames), LAST)
 
-    assert (len(evaluator._columns), len(evaluator._shelves)) == (2, 1)
+    whole, newest = 2, 2
+    assert (whole + newest, 1) == (len(evaluator._columns), len(evaluator._shelves))
+
+
+@pytest.mark.parametrize("back", [0, 1, 31, 32, 33, 200])
+def test_a_value_is_the_same_from_a_whole_column_and_from_its_newest_candles(back: int) -> None:
+    market = random_market(M5, LAST)
+    evaluator = Evaluator()
+    value, window = f"rsi(close, 14)[{back}]", f"lowest(rsi(close, 14), {back + 1})"
+    evaluation = evaluator.evaluate_closed(compiled(f'plot("value", {value})\nplot("window", {window})\nmatch = close > 0'), market, LAST)
+    expected = talib.RSI(column(market, M5, "close", LAST), 14)
+
+    assert expected[-1 - back] == evaluation.series["value"][0]
+    assert expected[-1 - back :].min() == evaluation.series["window"][0]
+
+
+def test_the_forming_candle_moves_on_also_where_nothing_was_received_since() -> None:
+    market = random_market(M5, LAST)
+    program = compiled('plot("x", ema(close, 9))\nmatch = close > 0')
+    evaluator = Evaluator()
+    for index in (LAST - 1, LAST):
+        evaluation = evaluator.evaluate_forming(program, market, index * M5.milliseconds)
+
+        assert talib.EMA(column(market, M5, "close", index), 9)[-1] == evaluation.series["x"][0]
 
 
 def test_a_function_that_fails_fails_for_every_symbol_and_names_the_line() -> None:
