@@ -1,6 +1,9 @@
 """A call of every function of the language, for tests that cover the whole registry."""
 
+import talib
+
 from filters.expression.functions import Function
+from filters.expression.indicators import NOT_OFFERED
 from filters.expression.registry import FUNCTIONS
 
 UP = "close > open"
@@ -50,3 +53,12 @@ def program_of(function: Function) -> str:
 
 CONDITIONS = {"divergence", "crosses_above", "crosses_below", "between", "all_of", "any_of", "rising", "falling"}
 ALL = list(FUNCTIONS.values())
+
+
+def _short(name: str) -> str:
+    short = name.removeprefix("CDL").lower()
+    return {"2": "two", "3": "three"}.get(short[0], short[0]) + short[1:]
+
+
+TALIB = {_short(name): name for name in talib.get_functions() if name not in NOT_OFFERED}
+"""Names of the language to TA-Lib's."""

@@ -13,7 +13,7 @@ from filters.expression.functions import Function
 from filters.expression.indicators import NOT_OFFERED
 from filters.expression.registry import FUNCTIONS
 from filters.outcome import Evaluation
-from tests.unit.filters.calls import ALL, program_of
+from tests.unit.filters.calls import ALL, TALIB, program_of
 from tests.unit.filters.memory_market import MemorySnapshot, random_market
 
 M5 = Interval.M5
@@ -56,18 +56,6 @@ def test_result_does_not_depend_on_later_candles_nor_on_what_was_evaluated_befor
         index: _bits(evaluation) for index, evaluation in caught_up.items()
     }
     assert all(evaluation.ready.sum() >= 4 for evaluation in live.values())
-
-
-def _talib_names() -> dict[str, str]:
-    return {_short(name): name for name in talib.get_functions() if name not in NOT_OFFERED}
-
-
-def _short(name: str) -> str:
-    short = name.removeprefix("CDL").lower()
-    return {"2": "two", "3": "three"}.get(short[0], short[0]) + short[1:]
-
-
-TALIB = _talib_names()
 
 
 def test_every_talib_function_is_offered_or_left_out_for_a_stated_reason() -> None:
