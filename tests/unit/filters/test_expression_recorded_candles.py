@@ -143,12 +143,12 @@ def test_our_indicator_is_what_straight_loops_give(call: str, market: MemorySnap
 def test_divergence_is_what_straight_loops_give(arguments: str, numbers: tuple[int, ...], market: MemorySnapshot, last: int) -> None:
     outputs = FUNCTIONS["divergence"].outputs
     seen = dict.fromkeys(outputs, 0)
-    for back in range(60):
+    for back in range(150):
         found = shown(market, f"divergence(rsi(close, 14){arguments})", outputs, last - back)
         for row in range(SYMBOLS):
             history = candles(market.frames[M5], row, last - back)
-            strength = [np.nan if value is None else value for value in naive.wilder_rsi(history["close"], 14)]
-            tail = slice(-120, None)
+            strength = talib.RSI(np.array(history["close"]), 14).tolist()
+            tail = slice(-80, None)
             expected = naive.divergence(strength[tail], {name: values[tail] for name, values in history.items()}, *numbers)
             for output in outputs:
                 seen[output] += expected[output]
