@@ -1,0 +1,40 @@
+"""Owners whose requests killed processes pause, longer each time; with time it is forgiven."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+LONGEST_PAUSE = timedelta(seconds=60)
+FORGIVEN_AFTER = timedelta(seconds=60)
+"""One offence is forgotten for each such time without another."""
+
+
+class Suspensions:
+    """The first offence is free; then pauses of 1 s, 2 s, 4 s and so on up to LONGEST_PAUSE."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._offences: dict[str, tuple[int, float]] = {}
+
+    def offend(self, owner: str) -> None:
+        """Something of this owner's had to be ended."""
+        self._offences[owner] = (self._count(owner) + 1, self._clock())
+
+    def remaining(self, owner: str) -> timedelta:
+        """How long the owner still pauses; zero where it does not."""
+        if owner not in self._offences:
+            return timedelta()
+        count, at = self._offences[owner]
+        pause = min(2.0 ** (count - 2), LONGEST_PAUSE.total_seconds()) if count > 1 else 0.0
+        return timedelta(seconds=max(0.0, at + pause - self._clock()))
+
+    def current(self) -> int:
+        """How many owners pause now."""
+        return sum(bool(self.remaining(owner)) for owner in self._offences)
+
+    def _count(self, owner: str) -> int:
+        """Offences not forgiven yet, and forget those who have none."""
+        now, forgiven = self._clock(), FORGIVEN_AFTER.total_seconds()
+        self._offences = {name: (count, at) for name, (count, at) in self._offences.items() if now - at < count * forgiven}
+        count, at = self._offences.get(owner, (0, now))
+        return count - int((now - at) / forgiven)

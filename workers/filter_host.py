@@ -1,0 +1,110 @@
+"""The program of filter processes: V8 and nothing else, in a jail. Started by `FilterSandbox`, never by hand."""
+
+from collections import OrderedDict
+from datetime import timedelta
+
+import numpy as np
+
+from adapters.sandbox.host import Memories
+from adapters.sandbox.limits import Limits
+from adapters.sandbox.nursery import run
+from domain.errors import FilterRefusedError
+from domain.filters import FailureKind, FilterFailure, FilterProblem
+from domain.market import Interval
+from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, Verdicts, View, Window
+from filters.javascript.isolate import Isolate
+from workers.filter_messages import Pass, order_from_bytes, problems_to_bytes, verdicts_to_bytes, view_of
+
+LIMITS = Limits()
+WALL_PER_PASS = timedelta(seconds=2)
+"""V8 ends a pass after this time. One that V8 cannot end is ended with its process, a little later."""
+ISOLATES = 16
+"""Users whose filters stay warm in one process."""
+FILTERS = 64
+"""Filters that one isolate holds; then its user begins with a new one."""
+
+
+class FilterHost:
+    """One isolate per user, made when needed and forgotten when others were needed more lately."""
+
+    def __init__(self) -> None:
+        self._isolates: OrderedDict[str, _Home] = OrderedDict()
+
+    def answer(self, owner: str, request: bytes, memories: Memories) -> bytes:
+        """A pass of a filter, or the problems of one that is only to be checked."""
+        order = order_from_bytes(request)
+        if isinstance(order, Pass):
+            return verdicts_to_bytes(self._home(owner).run(order, view_of(order, memories[order.memory])))
+        return problems_to_bytes(_check(order))
+
+    def forget(self, owner: str) -> None:
+        """The user's filters run in another process from now on."""
+        home = self._isolates.pop(owner, None)
+        if home is not None:
+            home.close()
+
+    def _home(self, owner: str) -> "_Home":
+        home = self._isolates.get(owner)
+        if home is None or not home.is_good:
+            self.forget(owner)
+            while len(self._isolates) >= ISOLATES:
+                self.forget(next(iter(self._isolates)))
+            home = self._isolates[owner] = _Home()
+        self._isolates.move_to_end(owner)
+        return home
+
+
+class _Home:
+    """The isolate of one user."""
+
+    def __init__(self) -> None:
+        self._isolate = Isolate()
+        self._keys: set[str] = set()
+
+    @property
+    def is_good(self) -> bool:
+        return not self._isolate.is_poisoned and len(self._keys) < FILTERS
+
+    def run(self, order: Pass, view: View) -> Verdicts:
+        try:
+            self._isolate.load(order.compiled)
+        except FilterRefusedError as refused:
+            return _refused(refused.problems, len(view.symbols))
+        self._keys.add(order.compiled.key)
+        return self._isolate.run(order.compiled.key, view, WALL_PER_PASS)
+
+    def close(self) -> None:
+        self._isolate.close()
+
+
+def _check(compiled: JavaScriptFilter) -> tuple[FilterProblem, ...]:
+    isolate = Isolate()
+    try:
+        isolate.load(compiled)
+    except FilterRefusedError as refused:
+        return refused.problems
+    finally:
+        isolate.close()
+    return ()
+
+
+def _refused(problems: tuple[FilterProblem, ...], rows: int) -> Verdicts:
+    first = problems[0]
+    failure = FilterFailure(kind=FailureKind.COMPILE, message=first.message, line=first.line, symbols=rows)
+    return Verdicts(matched=np.zeros(rows, np.bool_), failed=np.ones(rows, np.bool_), failures=(failure,))
+
+
+def _warm_up() -> None:
+    """Load whatever a filter needs: later there are no files. What is forked from this program finds it in its memory."""
+    compiled = JavaScriptFilter(code="return helpers.getLatestRSI(klines, 14) < 50", interval=Interval.M5)
+    window = Window(first_index=np.zeros(1, np.int64), values=np.ones((1, len(COLUMNS), CANDLES)))
+    view = View(symbols=("BTCUSDT",), windows={Interval.M5: window}, tickers=np.ones((1, len(TICKER_FIELDS))))
+    order = Pass(compiled=compiled, memory=0, rows=1, first=0, symbols=view.symbols)
+    home = _Home()
+    verdicts_to_bytes(home.run(order, view))
+    home.close()
+
+
+if __name__ == "__main__":
+    _warm_up()
+    run(FilterHost, LIMITS)
