@@ -5,19 +5,22 @@ CloudtraderErrors and nothing else: NotFoundError; RefusedError, LimitReachedErr
 UnavailableError with what became of the request.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Self
 from uuid import UUID, uuid5
 
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle, WorkflowUpdateHandle, WorkflowUpdateStage
 from temporalio.common import QueryRejectCondition, SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 
 from adapters.supabase.executions import RecordedEvaluation
+from adapters.supabase.filter_failures import RecordedFailure
 from adapters.supabase.traders import StoredTrader, SupabaseTraders, TraderVersion
 from api.failures import NotDeployedError, in_terms_of_the_product
 from domain.errors import CloudtraderError, FilterRefusedError, RefusedError, UnavailableError
+from domain.filters import FilterSpec, Language
 from domain.tiers import LIMITS
 from domain.traders import Mode, Trader, TraderSettings
 from workflows import ids
@@ -35,6 +38,10 @@ STATUS_WITHIN = timedelta(seconds=5)
 KEPT = (
     "No worker answered within {seconds:.0f} s. The request is kept and will be done when workers return; "
     "`cloudtrader doctor` says what is missing."
+)
+NEEDS_CONVERSION = (
+    "A filter in Go is kept and never run. Write it anew in the expression language (docs/filter-language.md) "
+    "and hand it over: `cloudtrader trader update NAME --filter FILE`."
 )
 UNDER_WAY = (
     "A worker took the request and has not finished it: the database or the market data does not answer. "
@@ -59,6 +66,30 @@ class TraderStanding:
     """What went wrong since the last evaluation: the newest tick that failed or found the market stale."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FailureInCode:
+    """A failure beside the line of the filter it names."""
+
+    failure: RecordedFailure
+    code_line: str
+    """Empty where the failure names no line of what is stored."""
+
+    @classmethod
+    def of(cls, failure: RecordedFailure, code: Mapping[int, str]) -> Self:
+        """With its line of the version's code."""
+        lines = code.get(failure.version, "").splitlines()
+        is_there = failure.line is not None and 0 < failure.line <= len(lines)
+        return cls(failure=failure, code_line=lines[failure.line - 1].strip() if failure.line and is_there else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraderFailures:
+    """A trader, and how its filter failed: those seen last come first."""
+
+    stored: StoredTrader
+    failures: tuple[FailureInCode, ...]
+
+
 class Deployments:
     """A user's traders: stored in the database, run by workflows."""
 
@@ -70,12 +101,14 @@ class Deployments:
 
     async def create(self, user_id: UUID, name: str, settings: TraderSettings, *, description: str = "", mode: Mode = Mode.DEMO) -> Trader:
         """Store a new trader. Raises FilterRefusedError for a filter that does not compile; nothing is stored then."""
-        _require_good_filter(settings)
+        _require_good_filter(settings.filter)
         return await self._traders.create(user_id, name, description, settings, mode)
 
     async def deploy(self, user_id: UUID, id_or_name: str) -> DeployResult:
         """Have the trader run in the cloud. Doing it again changes nothing; a running trader takes over its newest version."""
         stored = await self._traders.find(user_id, id_or_name)
+        if stored.settings:
+            _require_runnable(stored.settings.filter)
         await self._traders.enable_in_cloud(stored.id, enabled=True)
         try:
             return await self._deploy(stored)
@@ -116,8 +149,10 @@ class Deployments:
 
     async def update(self, user_id: UUID, id_or_name: str, settings: TraderSettings) -> Trader:
         """Store new settings as a new version and hand them to the trader where it runs. Stored settings stay, whatever the trader says."""
-        _require_good_filter(settings)
+        _require_good_filter(settings.filter)
         stored = await self._traders.find(user_id, id_or_name)
+        if stored.enabled_in_cloud:
+            _require_runnable(settings.filter)
         trader = await self._traders.update_settings(stored.id, settings)
         if stored.enabled_in_cloud:
             with suppress(NotDeployedError):  # it takes the settings when it is deployed
@@ -132,6 +167,14 @@ class Deployments:
         """Every version of the trader."""
         stored = await self._traders.find(user_id, id_or_name)
         return await self._traders.versions(stored.id)
+
+    async def failures(self, user_id: UUID, id_or_name: str, limit: int) -> TraderFailures:
+        """How the trader's filter failed, the last seen first; and the code of every version that did."""
+        stored = await self._traders.find(user_id, id_or_name)
+        found = await self._traders.failures(stored.id, limit)
+        versions = await self._traders.versions(stored.id) if found else []
+        code = {version.version: version.settings.filter.code for version in versions if version.settings}
+        return TraderFailures(stored=stored, failures=tuple(FailureInCode.of(failure, code) for failure in found))
 
     async def status(self, user_id: UUID, id_or_name: str) -> TraderStanding:
         """What the trader does, from its workflow; from the database alone where the workflow cannot be asked."""
@@ -229,8 +272,14 @@ def instance_id_of(user_id: UUID) -> UUID:
     return uuid5(user_id, "instance")
 
 
-def _require_good_filter(settings: TraderSettings) -> None:
+def _require_good_filter(spec: FilterSpec) -> None:
+    """Refuse a filter that does not compile. One in Go is kept as it is: there is nothing to compile it."""
     from filters.validation import check  # noqa: PLC0415  (TA-Lib takes 0.7 s to load, and most requests need none)
 
-    if problems := check(settings.filter):
+    if spec.language is not Language.GO and (problems := check(spec)):
         raise FilterRefusedError(problems)
+
+
+def _require_runnable(spec: FilterSpec) -> None:
+    if spec.language is Language.GO:
+        raise RefusedError(NEEDS_CONVERSION)

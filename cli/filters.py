@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from cli.exits import FilterFileError
+from cli.filter_files import code_in
 from cli.options import Json
 from cli.output import show
-from cli.traders import IntervalOption, TriggerOption, code_in
+from cli.traders import IntervalOption, TriggerOption
 from domain.filters import FilterSpec, Trigger
 from domain.market import Interval
 

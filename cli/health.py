@@ -84,7 +84,11 @@ def _of_running(standing: TraderStanding, report: TraderReport, as_of: datetime,
     began = max((moment for moment in (report.since, running.deployed_at) if moment), default=now)
     trouble, last = (_since(began, row, report.version) for row in (standing.trouble, standing.last_evaluation))
     if trouble is not None and trouble.error:
-        return _unhealthy(f"its filter failed {duration(now - trouble.started_at)} ago: {trouble.error}")
+        what = "its filter failed" if trouble.failures else "its filter could not be run"
+        return _unhealthy(f"{what} {duration(now - trouble.started_at)} ago: {trouble.error}")
+    if last is not None and last.failures:
+        told = f"{last.failures[0]}; `cloudtrader trader errors` shows all"
+        return _unhealthy(f"its filter failed for {last.symbols_failed} of {last.symbols_processed} symbols: {told}")
     if last is None or last.candle_open_time is None:
         return _before_the_first(running.settings, began, as_of, now)
     if running.settings.filter.trigger is Trigger.TICK:

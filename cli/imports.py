@@ -6,11 +6,12 @@ from uuid import UUID
 
 import typer
 
+from cli.filter_files import code_in
 from cli.import_views import report_view
 from cli.options import Json, User, blocking
 from cli.output import show
 from cli.session import Session, session
-from cli.traders import TriggerOption, code_in
+from cli.traders import TriggerOption
 from domain.errors import CloudtraderError, UnavailableError
 from domain.filters import Trigger
 from domain.imports import Import, read_export

@@ -27,7 +27,7 @@ TraderName = Annotated[str, typer.Argument(metavar="TRADER", help="The trader's 
 Reason = Annotated[str, typer.Option("--reason", help="Shown with the trader's status.")]
 FilterFile = Annotated[
     Path,
-    typer.Option("--filter", exists=True, dir_okay=False, readable=True, metavar="FILE", help="The filter, in the expression language."),
+    typer.Option("--filter", exists=True, dir_okay=False, readable=True, metavar="FILE", help="The filter, an expression or JavaScript."),
 ]
 
 

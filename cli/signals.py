@@ -37,7 +37,7 @@ async def list_signals(
     """The newest signals, the newest first."""
     async with _asking(user, trader) as (on, user_id, trader_id):
         found = await on.signals.recent(user_id, trader_id, limit=limit)
-    made = table("candle", "symbol", "interval", "price", "market", "status", "conditions", "trader")
+    made = table("candle", "symbol", "interval", "price", "market", "status", "conditions", "values", "trader")
     for recorded in found:
         made.add_row(*_cells(recorded))
     show(found, made if found else "No signals yet.", as_json=as_json)
@@ -102,7 +102,7 @@ def _print(found: list[RecordedSignal], *, as_json: bool) -> None:
         if as_json:
             show_line(recorded)
         else:
-            console().print("  ".join(_cells(recorded)), soft_wrap=True)
+            console().print("  ".join(cell for cell in _cells(recorded) if cell), soft_wrap=True)
 
 
 def _cells(recorded: RecordedSignal) -> tuple[str, ...]:
@@ -110,4 +110,5 @@ def _cells(recorded: RecordedSignal) -> tuple[str, ...]:
     marks = "".join(f" ({mark})" for mark, applies in (("late", match.late), ("initial", match.initial)) if applies)
     conditions = escape(" · ".join(match.conditions)) + marks
     where = (moment(match.candle_open_time), f"[bold]{match.symbol}[/]", str(signal.interval), f"{match.price:f}")
-    return (*where, str(signal.market), str(recorded.status), conditions, f"[dim]{signal.trader_id}[/]")
+    values = escape(", ".join(f"{name} {value:g}" for name, value in match.values.items()))
+    return (*where, str(signal.market), str(recorded.status), conditions, values, f"[dim]{signal.trader_id}[/]")

@@ -10,42 +10,48 @@ from rich.table import Table
 
 from adapters.supabase.executions import RecordedEvaluation
 from adapters.supabase.traders import StoredTrader, TraderVersion
-from api.deployments import TraderStanding
+from api.deployments import TraderFailures, TraderStanding
 from cli.health import Health, State
 from cli.output import NOTHING, age, duration, moment, styled, table
-from domain.filters import Trigger
+from domain.filters import Language, Trigger
 from domain.traders import TraderSettings
 from workflows.contracts import TraderReport
 
 NEVER_DEPLOYED = "not deployed"
 SHOWN_SYMBOLS = 40
+MARK = "[bold red]![/]"
+"""Of a trader that something holds back."""
 HEALTH_STYLES = {State.HEALTHY: "green", State.WAITING: "yellow", State.UNHEALTHY: "bold red", State.IDLE: "dim"}
 
 
 def settings_line(settings: TraderSettings) -> str:
     """How a trader runs, in a line."""
+    rule = settings.filter
+    others = f" and {', '.join(rule.required_intervals)}" if rule.required_intervals else ""
     looks = "at every closed candle" if settings.filter.trigger is Trigger.CLOSE else "at the forming candle"
     symbols = f"{len(settings.symbols)} symbols" if settings.symbols else "the market's symbols"
-    return f"{settings.filter.interval} {looks}, every {duration(settings.cadence)}, {symbols}"
+    language = "" if rule.language is Language.EXPRESSION else f"{rule.language}, "
+    return f"{language}{rule.interval}{others} {looks}, every {duration(settings.cadence)}, {symbols}"
 
 
 def list_view(traders: Sequence[StoredTrader]) -> RenderableType:
     """A table of traders."""
     if not traders:
         return "No traders yet: `cloudtrader trader create --help`."
-    made = table("name", "status", "since", "version", "interval", "trigger", "cadence", "id", "why")
+    made = table("name", "status", "since", "version", "language", "interval", "trigger", "cadence", "id", "why")
     for trader in traders:
         settings = trader.settings
-        how = (settings.filter.interval, settings.filter.trigger, duration(settings.cadence)) if settings else (NOTHING,) * 3
-        status = styled(trader.status or NEVER_DEPLOYED)
-        why = escape(trader.problem or trader.status_reason)
+        rule = (settings.filter.language, settings.filter.interval, settings.filter.trigger) if settings else (NOTHING,) * 3
+        how = (*rule, duration(settings.cadence) if settings else NOTHING)
+        status = styled(trader.status or NEVER_DEPLOYED) + (f" {MARK}" if trader.conditions else "")
+        why = escape(trader.problem or trader.status_reason or "; ".join(condition.message for condition in trader.conditions))
         made.add_row(escape(trader.name), status, age(trader.status_since), str(trader.version), *how, str(trader.id), why)
     return made
 
 
 def versions_view(versions: Sequence[TraderVersion]) -> RenderableType:
     """A table of versions."""
-    made = table("version", "created", "first ran", "interval", "trigger", "cadence", "symbols", "filter")
+    made = table("version", "created", "first ran", "language", "interval", "trigger", "cadence", "symbols", "filter")
     for version in versions:
         made.add_row(str(version.version), moment(version.created_at), moment(version.deployed_at), *_configuration(version))
     return made
@@ -54,9 +60,24 @@ def versions_view(versions: Sequence[TraderVersion]) -> RenderableType:
 def _configuration(version: TraderVersion) -> tuple[str, ...]:
     settings = version.settings
     if settings is None:
-        return (*(NOTHING,) * 4, escape(version.problem))
-    symbols = " ".join(settings.symbols) or "the market's"
-    return (settings.filter.interval, settings.filter.trigger, duration(settings.cadence), symbols, escape(settings.filter.code.strip()))
+        return (*(NOTHING,) * 5, escape(version.problem))
+    symbols, rule = " ".join(settings.symbols) or "the market's", settings.filter
+    intervals = " ".join((rule.interval, *rule.required_intervals))
+    return (rule.language, intervals, rule.trigger, duration(settings.cadence), symbols, escape(rule.code.strip()))
+
+
+def errors_view(found: TraderFailures) -> RenderableType:
+    """A table of failures, each with the line of code it names."""
+    if not found.failures:
+        return f"The filter of {escape(found.stored.name)} never failed."
+    made = table("last", "version", "kind", "message", "symbols", "times", "since")
+    for each in found.failures:
+        failure = each.failure
+        where = f"\n[dim]line {failure.line}:[/] {escape(each.code_line)}" if failure.line else ""
+        symbols = f"{failure.symbols}, such as {failure.symbol}" if failure.symbol else NOTHING
+        times, since = str(failure.count), moment(failure.first_seen)
+        made.add_row(age(failure.last_seen), str(failure.version), failure.kind, escape(failure.message) + where, symbols, times, since)
+    return made
 
 
 def status_view(standing: TraderStanding, health: Health, link: str) -> RenderableType:
@@ -67,6 +88,9 @@ def status_view(standing: TraderStanding, health: Health, link: str) -> Renderab
     body.add_row("evaluated", _evaluation(standing.last_evaluation))
     if standing.trouble is not None:
         body.add_row("since then", _trouble_since(standing.trouble))
+    for condition in stored.conditions:
+        said = f"{condition.symbol}: {condition.message}" if condition.symbol else condition.message
+        body.add_row("held back", f"[red]{escape(said)}[/], since {moment(condition.since)} ({condition.stage})")
     if report:
         _add_report(body, report)
     else:
@@ -81,9 +105,10 @@ def _evaluation(last: RecordedEvaluation | None) -> str:
         return "none yet"
     candle = f"candle {moment(last.candle_open_time)}" if last.candle_open_time else "no candle"
     symbols = f"{last.symbols_processed} symbols, {last.symbols_not_ready} not ready"
+    failed = f", [red]{last.symbols_failed} failed[/]" if last.symbols_failed else ""
     took = f"{last.duration / timedelta(milliseconds=1):.0f} ms"
     market = f"{last.market}, data {duration(last.data_age)} old"
-    return f"{candle}, {last.outcome} {moment(last.started_at)} ({age(last.started_at)}) in {took}: {symbols}; {market}"
+    return f"{candle}, {last.outcome} {moment(last.started_at)} ({age(last.started_at)}) in {took}: {symbols}{failed}; {market}"
 
 
 def _trouble_since(trouble: RecordedEvaluation) -> str:
@@ -130,6 +155,7 @@ def _trouble(report: TraderReport) -> str:
     totals = report.totals
     counts = {
         "failed evaluations": totals.failed_evaluations,
+        "failed in part": totals.evaluations_failed_in_part,
         "stale ticks": totals.stale_ticks,
         "missed candles": totals.missed_candles,
         "matches dropped": totals.dropped_matches,

@@ -10,18 +10,20 @@ from urllib.parse import quote
 from uuid import UUID
 
 import typer
+from rich.markup import escape
 
 from adapters.settings import environment
 from adapters.supabase.traders import StoredTrader
 from cli.exits import FilterFileError
+from cli.filter_files import Also, FilterOptions, LanguageOption, Truthy
 from cli.health import health_of
 from cli.market import MarketStatus, market_status
 from cli.options import FilterFile, Json, Reason, TraderName, User, blocking, to_symbols
 from cli.output import show
 from cli.session import Session, session
-from cli.trader_views import list_view, settings_line, status_view, versions_view
+from cli.trader_views import errors_view, list_view, settings_line, status_view, versions_view
 from domain.errors import CloudtraderError, FilterRefusedError, RefusedError, UnavailableError
-from domain.filters import FilterSpec, Trigger
+from domain.filters import FilterSpec, Language, Trigger
 from domain.market import Interval
 from domain.tiers import LIMITS
 from domain.traders import Trader, TraderSettings
@@ -51,6 +53,9 @@ async def create(
     symbols: Symbols = None,
     cadence: Cadence = None,
     trigger: TriggerOption = Trigger.CLOSE,
+    language: LanguageOption = None,
+    also: Also = None,
+    truthy: Truthy = None,
     signal_initial: Annotated[bool, typer.Option(SIGNAL_INITIAL, help=SIGNAL_INITIAL_HELP)] = False,
     description: Annotated[str, typer.Option("--description")] = "",
     deploy_it: Annotated[bool, typer.Option("--deploy", help="Run it in the cloud at once.")] = False,
@@ -58,18 +63,21 @@ async def create(
     as_json: Json = False,
 ) -> None:
     """Store a new trader; with --deploy, run it too."""
-    code = code_in(filter_file)
+    options = FilterOptions(file=filter_file, language=language, also=also, truthy=truthy)
+    spec = options.applied_to(FilterSpec(code="", interval=interval, trigger=trigger))
     async with _acting_for(user) as (on, user_id):
         settings = TraderSettings(
-            filter=FilterSpec(code=code, interval=interval, trigger=trigger),
+            filter=spec,
             cadence=LIMITS[await on.users.tier_of(user_id)].default_cadence if cadence is None else timedelta(seconds=cadence),
             symbols=to_symbols(symbols or ""),
             signal_initial=signal_initial,
         )
-        with _naming(filter_file, code):
+        with _naming(filter_file, spec.code):
             made = await on.deployments.create(user_id, name, settings, description=description)
             deployed = await _deploy_new(on, made) if deploy_it else None
     where = "It runs in the cloud." if deployed else "Run it with `cloudtrader trader deploy`."
+    if spec.language is Language.GO:
+        where = "It is kept and needs conversion before it can run."
     text = f"Created {made.name} ({made.id}), version {made.version}: {settings_line(made.settings)}. {where}"
     show({"trader": made, "deployed": deployed}, text, as_json=as_json)
 
@@ -118,7 +126,8 @@ async def run_now(trader: TraderName, user: User = None, as_json: Json = False) 
     async with _acting_for(user) as (on, user_id):
         found = await on.deployments.run_now(user_id, trader)
     matching = f"{len(found.matching)} symbols match: {', '.join(found.matching)}" if found.matching else "no symbol matches"
-    show(found, f"{trader} ticked: {matching}; {found.new_signals} new signals.", as_json=as_json)
+    trouble = f" But {found.condition.message}" if found.condition else ""
+    show(found, f"{trader} ticked: {escape(f'{matching}; {found.new_signals} new signals.{trouble}')}", as_json=as_json)
 
 
 @app.command()
@@ -130,25 +139,27 @@ async def update(
     symbols: Annotated[str | None, typer.Option("--symbols", metavar="A,B,...", help='"" for the tier\'s number of symbols.')] = None,
     cadence: Annotated[float | None, typer.Option("--cadence", min=0.1, metavar="SECONDS")] = None,
     trigger: Annotated[Trigger | None, typer.Option("--trigger")] = None,
+    language: LanguageOption = None,
+    also: Also = None,
+    truthy: Truthy = None,
     signal_initial: Annotated[bool | None, typer.Option(SIGNAL_INITIAL, help=SIGNAL_INITIAL_HELP)] = None,
     user: User = None,
     as_json: Json = False,
 ) -> None:
     """Change a trader's settings: a new version, which a running trader takes over at once."""
-    code = code_in(filter_file) if filter_file else None
-    of_filter = {"code": code, "interval": interval, "trigger": trigger}
+    options = FilterOptions(file=filter_file, language=language, interval=interval, trigger=trigger, also=also, truthy=truthy)
     wanted = {
         "symbols": None if symbols is None else to_symbols(symbols),
         "cadence": None if cadence is None else timedelta(seconds=cadence),
         "signal_initial": signal_initial,
     }
-    if all(value is None for value in (*of_filter.values(), *wanted.values())):
+    if options == FilterOptions() and all(value is None for value in wanted.values()):
         raise typer.BadParameter("Say what to change: --filter, --interval, --symbols, --cadence, --trigger or --signal-initial.")
     async with _acting_for(user) as (on, user_id):
         stored = await on.traders.find(user_id, trader)
         if stored.settings is None:
             raise RefusedError(f"What is stored of {stored.name} makes no sense, so it cannot be changed in part: {stored.problem}")
-        settings = _changed(stored.settings, of_filter, wanted)
+        settings = _changed(stored.settings, options, wanted)
         with _naming(filter_file, settings.filter.code):
             changed = await on.deployments.update(user_id, str(stored.id), settings)
     text = f"{changed.name} is at version {changed.version}: {settings_line(changed.settings)}."
@@ -195,12 +206,18 @@ async def versions(trader: TraderName, user: User = None, as_json: Json = False)
     show(found, versions_view(found), as_json=as_json)
 
 
-def code_in(file: Path) -> str:
-    """A filter's text. Raises RefusedError for what is no text."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as problem:
-        raise RefusedError(f"{file} is not UTF-8 text: save the filter as plain text.") from problem
+@app.command()
+@blocking
+async def errors(
+    trader: TraderName,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many, the last seen first.")] = 50,
+    user: User = None,
+    as_json: Json = False,
+) -> None:
+    """How a trader's filter failed: alike failures in one line, with the line of code they name."""
+    async with _acting_for(user) as (on, user_id):
+        found = await on.deployments.failures(user_id, trader, limit)
+    show(found, errors_view(found), as_json=as_json)
 
 
 def link_to(on: Session, workflow_id: str) -> str:
@@ -243,6 +260,6 @@ def _told(stored: StoredTrader, verb: str, *, as_json: bool) -> None:
     show({"trader_id": stored.id, "name": stored.name, "told": verb}, f"Told {stored.name} to {verb}.", as_json=as_json)
 
 
-def _changed(settings: TraderSettings, of_filter: dict[str, Any], wanted: dict[str, Any]) -> TraderSettings:
-    spec = replace(settings.filter, **{name: value for name, value in of_filter.items() if value is not None})
+def _changed(settings: TraderSettings, options: FilterOptions, wanted: dict[str, Any]) -> TraderSettings:
+    spec = options.applied_to(settings.filter)
     return replace(settings, filter=spec, **{name: value for name, value in wanted.items() if value is not None})

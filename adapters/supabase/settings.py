@@ -1,5 +1,6 @@
 """A trader's settings between the domain and the columns `filter` and `cloud_config`."""
 
+import json
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -13,17 +14,20 @@ from domain.traders import TraderSettings
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
+MOST_ENCODINGS = 3
+"""So often may an object be wrapped in a string."""
+
 
 def to_settings(row: Row, tier: Tier) -> TraderSettings:
     """Settings of a row of `traders` or `trader_versions`; without a cadence, the tier's. Raises FilterRefusedError."""
-    config = row["cloud_config"] or {}
+    config = to_object(row["cloud_config"], "cloud_config")
     seconds = config.get("cadenceSeconds")
     try:
         cadence = LIMITS[tier].default_cadence if seconds is None else timedelta(seconds=float(seconds))
     except (TypeError, ValueError, OverflowError):
         raise _refused(f"cloud_config.cadenceSeconds must be a number of seconds, not {seconds!r}.") from None
     return TraderSettings(
-        filter=_to_filter(row["filter"] or {}),
+        filter=_to_filter(to_object(row["filter"], "filter")),
         cadence=cadence,
         symbols=_to_symbols(config.get("symbols") or []),
         signal_initial=bool(config.get("signalInitial", False)),
@@ -32,7 +36,14 @@ def to_settings(row: Row, tier: Tier) -> TraderSettings:
 
 def from_filter(spec: FilterSpec) -> dict[str, Any]:
     """The column `filter`."""
-    return {"language": spec.language, "code": spec.code, "interval": spec.interval, "trigger": spec.trigger}
+    return {
+        "language": spec.language,
+        "code": spec.code,
+        "interval": spec.interval,
+        "trigger": spec.trigger,
+        "requiredIntervals": list(spec.required_intervals),
+        "truthy": spec.truthy,
+    }
 
 
 def from_settings(settings: TraderSettings) -> dict[str, Any]:
@@ -45,6 +56,22 @@ def from_settings(settings: TraderSettings) -> dict[str, Any]:
     }
 
 
+def to_object(stored: Any, column: str) -> dict[str, Any]:
+    """A column's object; nothing is an empty one. The product stored some as strings within JSON, which are read too."""
+    value = stored
+    for _ in range(MOST_ENCODINGS):
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                break
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _refused(f"The column {column} must be an object, not {str(value)[:50]!r}.")
+    return value
+
+
 def _to_filter(stored: dict[str, Any]) -> FilterSpec:
     code = stored.get("code")
     if not isinstance(code, str) or not code.strip():
@@ -54,6 +81,8 @@ def _to_filter(stored: dict[str, Any]) -> FilterSpec:
         interval=_choice(Interval, "interval", stored.get("interval")),
         language=_choice(Language, "language", stored.get("language", Language.EXPRESSION)),
         trigger=_choice(Trigger, "trigger", stored.get("trigger", Trigger.CLOSE)),
+        required_intervals=_to_intervals(stored.get("requiredIntervals") or []),
+        truthy=bool(stored.get("truthy", False)),
     )
 
 
@@ -62,6 +91,12 @@ def _choice(kind: type[Choice], field: str, value: Any) -> Choice:
         return kind(value)
     except ValueError:
         raise _refused(f"The stored filter's {field} is {value!r}; it must be one of {', '.join(kind)}.") from None
+
+
+def _to_intervals(stored: object) -> tuple[Interval, ...]:
+    if not isinstance(stored, list):
+        raise _refused("The stored filter's requiredIntervals must be a list of intervals.")
+    return tuple(_choice(Interval, "requiredIntervals", value) for value in stored)
 
 
 def _to_symbols(stored: object) -> tuple[str, ...]:

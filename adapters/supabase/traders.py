@@ -178,7 +178,7 @@ def _to_stored(row: Row, tier: Tier) -> StoredTrader:
         description=row["description"] or "",
         version=row["version"],
         mode=Mode(row["mode"]),
-        enabled_in_cloud=bool((row["cloud_config"] or {}).get("enabledInCloud", False)),
+        enabled_in_cloud=_is_enabled(row["cloud_config"]),
         status=None if row["cloud_status"] is None else TraderStatus(row["cloud_status"]),
         status_reason=row["cloud_status_reason"] or "",
         status_since=to_optional_time(row["cloud_status_since"]),
@@ -186,6 +186,10 @@ def _to_stored(row: Row, tier: Tier) -> StoredTrader:
         problem=problem,
         conditions=tuple(_to_condition(condition) for condition in row["trader_conditions"]),
     )
+
+
+def _is_enabled(config: Any) -> bool:
+    return isinstance(config, dict) and bool(config.get("enabledInCloud", False))
 
 
 def _to_condition(row: Row) -> TraderCondition:

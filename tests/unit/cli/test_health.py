@@ -9,11 +9,12 @@ from adapters.supabase.executions import RecordedEvaluation
 from adapters.supabase.traders import TraderVersion
 from api.deployments import TraderStanding
 from cli.health import Health, State, health_of
-from domain.filters import Trigger
+from domain.filters import FailureKind, FilterFailure, Trigger
 from domain.market import Interval, Market
 from domain.traders import TraderStatus
 from tests.unit.cli.test_trader_views import REPORT, SETTINGS, STORED
 
+FAILURE = FilterFailure(kind=FailureKind.RUNTIME, message="x is undefined", line=2, symbol="BTCUSDT", symbols=3)
 NOW = datetime(2026, 11, 22, 15, 42, 1, tzinfo=UTC)
 MINUTE = replace(SETTINGS, filter=replace(SETTINGS.filter, interval=Interval.M1))
 VERSION = TraderVersion(version=2, settings=MINUTE, created_at=NOW - timedelta(days=2), deployed_at=NOW - timedelta(days=1))
@@ -96,8 +97,17 @@ def test_a_feeder_that_is_away_or_a_market_that_is_silent_is_said() -> None:
 
 
 def test_a_filter_that_fails_is_named_until_it_evaluates_again() -> None:
-    failed = evaluation("15:41", ago=5, outcome="failed", candle_open_time=None, error="line 2: division by nothing")
-    assert "unhealthy: its filter failed 5.0 s ago: line 2: division by nothing" == said(evaluation("15:40", ago=61), trouble=failed)
+    told = {"outcome": "failed", "candle_open_time": None, "error": "runtime: line 2: x is undefined"}
+    failed = evaluation("15:41", ago=5, failures=(FAILURE,), **told)
+    last = evaluation("15:40", ago=61)
+    assert "unhealthy: its filter failed 5.0 s ago: runtime: line 2: x is undefined" == said(last, trouble=failed)
+    assert said(last, trouble=replace(failed, failures=())).startswith("unhealthy: its filter could not be run 5.0 s ago: ")
+
+
+def test_a_filter_that_fails_for_some_symbols_is_not_well_though_it_evaluates() -> None:
+    partly = evaluation("15:41", ago=1, symbols_failed=3, failures=(FAILURE,))
+    told = "runtime: line 2: x is undefined (BTCUSDT and 2 more); `cloudtrader trader errors` shows all"
+    assert f"unhealthy: its filter failed for 3 of 400 symbols: {told}" == said(partly)
 
 
 def test_stale_data_at_the_worker_is_told_only_where_a_candle_is_missing() -> None:

@@ -8,12 +8,13 @@ import pytest
 from rich.console import Console, RenderableType
 
 from adapters.supabase.executions import RecordedEvaluation
-from adapters.supabase.traders import StoredTrader, TraderVersion
-from api.deployments import TraderStanding
+from adapters.supabase.filter_failures import RecordedFailure
+from adapters.supabase.traders import StoredTrader, TraderCondition, TraderVersion
+from api.deployments import FailureInCode, TraderFailures, TraderStanding
 from cli.health import Health, State
 from cli.output import duration
-from cli.trader_views import list_view, settings_line, status_view, versions_view
-from domain.filters import FilterSpec, Trigger
+from cli.trader_views import errors_view, list_view, settings_line, status_view, versions_view
+from domain.filters import FilterSpec, Language, Trigger
 from domain.market import Interval, Market
 from domain.tiers import Tier
 from domain.traders import Mode, TraderSettings, TraderStatus
@@ -58,6 +59,18 @@ REPORT = TraderReport(
     open_monitors=3,
 )
 HEALTH = Health(state=State.HEALTHY, text="evaluated candle 15:41 1.0 s ago")
+FAILURE = RecordedFailure(
+    version=3,
+    interval=Interval.M5,
+    kind="runtime",
+    message="[x] is undefined",
+    line=2,
+    symbol="BTCUSDT",
+    symbols=397,
+    count=12,
+    first_seen=datetime(2026, 1, 5, 12, tzinfo=UTC),
+    last_seen=NOW - timedelta(minutes=5),
+)
 LINK = "http://127.0.0.1:8233/namespaces/default/workflows/trader%3A7"
 
 
@@ -168,3 +181,40 @@ def test_settings_fit_a_line() -> None:
     assert expected == settings_line(SETTINGS)
     forming = replace(SETTINGS, filter=replace(SETTINGS.filter, trigger=Trigger.TICK), symbols=("BTCUSDT",))
     assert "at the forming candle" in settings_line(forming)
+    browser = replace(SETTINGS.filter, language=Language.JAVASCRIPT, required_intervals=(Interval.M15, Interval.H1))
+    assert settings_line(replace(SETTINGS, filter=browser)).startswith("javascript, 5m and 15m, 1h at every closed candle, ")
+
+
+def failures_of(*failures: RecordedFailure, code: str = "const a = 1\nreturn [x].y > 0") -> TraderFailures:
+    return TraderFailures(stored=STORED, failures=tuple(FailureInCode.of(failure, {3: code}) for failure in failures))
+
+
+def test_failures_are_told_with_the_line_they_name() -> None:
+    shown = text_of(errors_view(failures_of(FAILURE)))
+    for expected in ("5 min ", "[x] is undefined", "line 2: return [x].y > 0", "397, such as BTCUSDT", "12", "2026-01-05 12:00:00"):
+        assert expected in shown
+
+
+@pytest.mark.parametrize("changes", [{"line": None}, {"line": 9}, {"version": 2}], ids=["no line", "beyond the end", "another version"])
+def test_a_failure_without_a_place_has_no_line(changes: dict[str, int | None]) -> None:
+    (found,) = failures_of(replace(FAILURE, **changes)).failures
+    assert "" == found.code_line
+
+
+def test_a_filter_that_never_failed_is_said_to_be_so() -> None:
+    assert "The filter of Bounce [x] never failed." in text_of(errors_view(failures_of()))
+
+
+def test_what_holds_a_trader_back_stands_in_its_status_and_marks_it_in_the_list() -> None:
+    condition = TraderCondition(
+        stage="filter", symbol="", code="filter_failing", message="it fails [for] every symbol", since=datetime(2026, 1, 5, 12, tzinfo=UTC)
+    )
+    held = replace(STORED, status=TraderStatus.RUNNING, status_reason="", conditions=(condition,))
+
+    shown = text_of(status_view(TraderStanding(stored=held, report=REPORT), HEALTH, LINK))
+    assert "held back" in shown
+    assert "it fails [for] every symbol, since 2026-01-05 12:00:00 (filter)" in shown
+    listed = text_of(list_view([held]))
+    assert "running !" in listed
+    assert "it fails [for] every symbol" in listed
+    assert "!" not in text_of(list_view([STORED]))
