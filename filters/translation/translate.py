@@ -1,0 +1,78 @@
+"""A browser filter in the expression language: a proposal, to be compared on history before anybody is shown it."""
+
+from dataclasses import dataclass
+
+from domain.errors import FilterRefusedError
+from domain.filters import FilterSpec, Language
+from filters.expression import compile_filter
+from filters.translation.form import YES, Condition
+from filters.translation.operations import truth_of
+from filters.translation.reading import Reader
+from filters.translation.syntax import first_error, line_of, parse
+from filters.translation.values import UNDEFINED, Either, Items, Record, Text, Untranslatable
+from filters.translation.windows import Windows
+from filters.translation.writing import written
+
+LABEL_LENGTH = 80
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """Why a filter cannot be said in the expression language, or cannot be found out to be."""
+
+    reason: str
+    line: int
+    """Counts from 1 in the filter."""
+
+
+def translate(spec: FilterSpec) -> FilterSpec | Refused:
+    """The same filter in expressions as far as its definitions go. It compiles; whether it finds the same is for history to say."""
+    try:
+        code = _translated(spec)
+        proposal = FilterSpec(code=code, interval=spec.interval, language=Language.EXPRESSION, trigger=spec.trigger)
+        compile_filter(proposal)
+    except Untranslatable as refusal:
+        return Refused(reason=refusal.message, line=max(1, refusal.line))
+    except FilterRefusedError as refusal:
+        return Refused(reason=f"what it comes to is more than a filter may be: {refusal.problems[0].message}", line=1)
+    return proposal
+
+
+def _translated(spec: FilterSpec) -> str:
+    root = parse(spec.code)
+    if error := first_error(root):
+        raise Untranslatable("this cannot be read as JavaScript", line_of(error))
+    reader = Reader(spec.interval)
+    result = reader.result(root)
+    windows = Windows()
+    try:
+        match = windows.found(_match(result))
+        labelled = {label: windows.found(condition) for label, condition in _labelled(result).items()}
+        names = {windows.found(form): name for form, name in reversed(reader.names.items())}
+        return written(match, labelled, names)
+    except RecursionError:
+        raise Untranslatable("this is nested too deeply") from None
+
+
+def _match(result: object) -> Condition:
+    match result:
+        case Record(fields=fields):
+            return truth_of(fields.get("match", UNDEFINED)) if "match" in fields else truth_of(result)
+        case Either(condition=condition, then=then, other=other):
+            return truth_of(Either(condition, _match(then), _match(other)))
+    return truth_of(result)
+
+
+def _labelled(result: object) -> dict[str, Condition]:
+    """The conditions a filter names with its match, where they are plain texts."""
+    match result:
+        case Record(fields={"conditions": Items(items=items)}):
+            found: dict[str, Condition] = {}
+            for item in items:
+                label = " ".join(item.value.text.split())[:LABEL_LENGTH] if isinstance(item.value, Text) else ""
+                if label:
+                    found.setdefault(label, item.condition)
+            return {label: condition for label, condition in found.items() if condition is not YES}
+        case Either(then=then, other=other):
+            return _labelled(other) | _labelled(then)
+    return {}
