@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     metrics_port: int = Field(default=0, description="Serve /metrics here; 0 serves none.")
     temporal_metrics_port: int = Field(default=0, description="Serve the Temporal SDK's own metrics here; 0 serves none.")
     max_windows: int = Field(default=3_000, description="Screening windows one worker process holds at once.")
+    filter_processes: int = Field(default=0, description="JavaScript filters run at once; 0: as many as processors, at least two.")
+    allow_weak_jail: bool = Field(default=False, description="Run JavaScript filters also where this machine cannot jail them well.")
     max_cached_traders: int = Field(default=4_000, description="Workflows one worker process keeps in memory; above its traders.")
     log_level: str = Field(default="INFO", description="Least level of log lines.")
 

@@ -23,7 +23,9 @@ from adapters.supabase.instances import SupabaseInstances
 from adapters.supabase.signals import SupabaseSignals
 from adapters.supabase.traders import SupabaseTraders
 from adapters.telemetry import Instruments
+from adapters.telemetry.instruments import Levels
 from filters.evaluation import Evaluator
+from workers.filter_sandbox import FilterSandbox
 from workers.launcher import TemporalTraderLauncher
 from workers.registry import market_activities, store_activities
 from workers.runner import market_worker, traders_worker
@@ -44,7 +46,11 @@ class Wired:
 @asynccontextmanager
 async def wired(settings: Settings, client: Client, instruments: Instruments) -> AsyncIterator[Wired]:
     """Connect the adapters to the activities; on leaving, close what was opened."""
-    async with connect(settings.supabase_url, settings.supabase_secret_key.get_secret_value()) as database:
+    async with (
+        connect(settings.supabase_url, settings.supabase_secret_key.get_secret_value()) as database,
+        # From the start and not with the first JavaScript trader: it takes 57 MB, and a machine that cannot jail filters says so at once.
+        FilterSandbox(at_once=settings.filter_processes or None, allow_weak=settings.allow_weak_jail) as sandbox,
+    ):
         replica = MarketReplica(
             settings.feeder_url,
             settings.feeder_token.get_secret_value(),
@@ -56,7 +62,8 @@ async def wired(settings: Settings, client: Client, instruments: Instruments) ->
         instruments.observe_data_age(lambda: replica.age() if replica.as_of else None)
         instruments.observe_synchronisations(lambda: replica.statistics.synchronisations)
         instruments.observe_execution_rows(lambda: evaluations.waiting)
-        screening = ScreeningActivities(ReplicaScreens(replica, Evaluator()), evaluations, _measured(instruments))
+        instruments.observe_sandbox(lambda: _levels(sandbox))
+        screening = ScreeningActivities(ReplicaScreens(replica, Evaluator(), sandbox), evaluations, _measured(instruments))
         traders = TraderActivities(SupabaseTraders(database), TemporalTraderLauncher(client))
         stores = store_activities(
             traders, SignalActivities(SupabaseSignals(database), instruments.signals), InstanceActivities(SupabaseInstances(database))
@@ -77,5 +84,20 @@ def _measured(instruments: Instruments) -> Callable[[timedelta, TickResult], Non
     def measure(lateness: timedelta, result: TickResult) -> None:
         skipped = result.outcome is Outcome.EVALUATED and not result.evaluated
         instruments.tick(lateness, "skipped" if skipped else result.outcome, result.duration)
+        instruments.filter_failures({failure.kind for failure in result.failures})
 
     return measure
+
+
+def _levels(sandbox: FilterSandbox) -> Levels:
+    """What the sandbox did, for a scrape: called in a thread of its own."""
+    statistics, report = sandbox.statistics(), sandbox.report
+    return {
+        "passes": {ending.value: float(count) for ending, count in list(statistics.endings.items())},
+        "busy": sum(list(statistics.busy.values())),
+        "running": statistics.running,
+        "waiting": statistics.waiting,
+        "suspended": statistics.suspended,
+        "replaced": statistics.replaced,
+        "weak": None if report is None else not report.is_sufficient,
+    }

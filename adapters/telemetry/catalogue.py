@@ -56,6 +56,12 @@ TICK_LATENESS = Metric(
 EVALUATION_ERRORS = Metric(
     name="cloudtrader_evaluation_errors", kind=Kind.COUNTER, description="Evaluations in which the trader's filter failed."
 )
+FILTER_FAILURES = Metric(
+    name="cloudtrader_filter_failures",
+    kind=Kind.COUNTER,
+    labels=("kind",),
+    description="Evaluations in which a filter failed for some or all symbols, by how: runtime, timeout, memory, contract, crashed, ...",
+)
 SIGNALS = Metric(
     name="cloudtrader_signals", kind=Kind.COUNTER, labels=("market",), description="Signals recorded that were not there before."
 )
@@ -87,6 +93,43 @@ REPLICA_SYNCHRONISATIONS = Metric(
 EXECUTION_ROWS_WAITING = Metric(
     name="cloudtrader_execution_rows_waiting", kind=Kind.GAUGE, description="Rows of cloud_execution_logs not committed yet."
 )
+
+
+SANDBOX = {
+    metric.name.removeprefix("cloudtrader_sandbox_"): metric
+    for metric in (
+        Metric(
+            name="cloudtrader_sandbox_passes",
+            kind=Kind.COUNTER,
+            labels=("ending",),
+            description="Passes of JavaScript filters by their ending: answered, timeout, memory, crashed, suspended.",
+        ),
+        Metric(
+            name="cloudtrader_sandbox_busy",
+            kind=Kind.COUNTER,
+            unit="s",
+            description="Processor time that JavaScript filters took.",
+        ),
+        Metric(name="cloudtrader_sandbox_running", kind=Kind.GAUGE, description="Passes of JavaScript filters under way."),
+        Metric(name="cloudtrader_sandbox_waiting", kind=Kind.GAUGE, description="Passes of JavaScript filters that wait for their turn."),
+        Metric(
+            name="cloudtrader_sandbox_suspended",
+            kind=Kind.GAUGE,
+            description="Users whose JavaScript filters pause because they used too much.",
+        ),
+        Metric(
+            name="cloudtrader_sandbox_replaced",
+            kind=Kind.COUNTER,
+            description="Filter processes that died, were ended or were worn and had to be replaced.",
+        ),
+        Metric(
+            name="cloudtrader_sandbox_weak",
+            kind=Kind.GAUGE,
+            description="1 where this machine cannot hold filter processes well enough, else 0; absent before one was started.",
+        ),
+    )
+}
+"""What `Instruments.observe_sandbox` shows, by the name of the level."""
 
 
 def _feeder(
@@ -163,6 +206,7 @@ METRICS = (
     TICKS,
     TICK_LATENESS,
     EVALUATION_ERRORS,
+    FILTER_FAILURES,
     SIGNALS,
     ACTIVE_TRADERS,
     ACTIVE_INSTANCES,
@@ -170,5 +214,6 @@ METRICS = (
     REPLICA_DELAY,
     REPLICA_SYNCHRONISATIONS,
     EXECUTION_ROWS_WAITING,
+    *SANDBOX.values(),
     *FEEDER.values(),
 )

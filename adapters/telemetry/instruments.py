@@ -29,6 +29,7 @@ class Instruments:
         self._lateness = self._histogram(catalogue.TICK_LATENESS)
         self._ticks = self._counter(catalogue.TICKS)
         self._errors = self._counter(catalogue.EVALUATION_ERRORS)
+        self._failures = self._counter(catalogue.FILTER_FAILURES)
         self._signals = self._counter(catalogue.SIGNALS)
         self._replica_delay = self._histogram(catalogue.REPLICA_DELAY)
 
@@ -40,6 +41,11 @@ class Instruments:
             self._duration.record(duration.total_seconds())
         if outcome == FAILED:
             self._errors.add(1)
+
+    def filter_failures(self, kinds: Iterable[str]) -> None:
+        """A filter failed in these ways at one tick."""
+        for kind in kinds:
+            self._failures.add(1, {"kind": kind})
 
     def signals(self, market: str, count: int) -> None:
         """`count` signals were recorded that were not there before."""
@@ -70,6 +76,11 @@ class Instruments:
     def observe_execution_rows(self, waiting: Callable[[], int]) -> None:
         """Show how many execution rows wait for their commit."""
         self._observe(catalogue.EXECUTION_ROWS_WAITING, waiting)
+
+    def observe_sandbox(self, levels: Callable[[], Levels]) -> None:
+        """Show the levels of the processes that run JavaScript filters, by their names in `catalogue.SANDBOX`."""
+        for name, metric in catalogue.SANDBOX.items():
+            self._observe(metric, partial(_level, levels, name))
 
     def observe_feeder(self, levels: Callable[[], Levels]) -> None:
         """Show the feeder's levels, by their names in `catalogue.FEEDER`."""

@@ -10,14 +10,20 @@ from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import CollectorRegistry, generate_latest
 
 from activities.ports import Outcome
-from adapters.telemetry.catalogue import FEEDER, METRICS
+from adapters.telemetry.catalogue import FEEDER, METRICS, SANDBOX, Metric
 from adapters.telemetry.instruments import Instruments, Level
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs/telemetry.md"
-LEVELS: dict[str, Level] = {
-    name: {("x",) * len(metric.labels): number} if metric.labels else number for number, (name, metric) in enumerate(FEEDER.items())
-}
-"""A different number for each level of the feeder."""
+
+
+def numbered(metrics: dict[str, Metric]) -> dict[str, Level]:
+    """A different number for each level."""
+    return {
+        name: {("x",) * len(metric.labels): number} if metric.labels else number for number, (name, metric) in enumerate(metrics.items())
+    }
+
+
+LEVELS = numbered(FEEDER)
 
 
 class Scraped:
@@ -98,15 +104,26 @@ def test_a_scrape_shows_exactly_the_catalogue(scraped: Scraped) -> None:
     scraped.instruments.observe_synchronisations(lambda: 2)
     scraped.instruments.observe_execution_rows(lambda: 4)
     scraped.instruments.observe_feeder(lambda: LEVELS)
+    scraped.instruments.observe_sandbox(lambda: numbered(SANDBOX))
+    scraped.instruments.filter_failures(["timeout"])
 
     assert {metric.exposed_name: metric.kind.value for metric in METRICS} == scraped.exposed()
 
 
-def test_each_level_of_the_feeder_is_shown_under_its_labels(scraped: Scraped) -> None:
+def test_each_level_of_feeder_and_sandbox_is_shown_under_its_labels(scraped: Scraped) -> None:
     scraped.instruments.observe_feeder(lambda: LEVELS)
+    scraped.instruments.observe_sandbox(lambda: numbered(SANDBOX))
 
-    shown = [scraped.value(metric.exposed_name, **dict.fromkeys(metric.labels, "x")) for metric in FEEDER.values()]
-    assert list(range(len(FEEDER))) == shown
+    for metrics in (FEEDER, SANDBOX):
+        shown = [scraped.value(metric.exposed_name, **dict.fromkeys(metric.labels, "x")) for metric in metrics.values()]
+        assert list(range(len(metrics))) == shown
+
+
+def test_failures_of_filters_are_counted_by_kind(scraped: Scraped) -> None:
+    scraped.instruments.filter_failures(["runtime", "timeout"])
+    scraped.instruments.filter_failures(["runtime"])
+
+    assert [2, 1] == [scraped.value("cloudtrader_filter_failures_total", kind=kind) for kind in ("runtime", "timeout")]
 
 
 def test_a_level_that_is_not_known_is_not_shown_and_one_with_labels_once_for_each_of_them(scraped: Scraped) -> None:
