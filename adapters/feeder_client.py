@@ -5,7 +5,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NoReturn
@@ -13,6 +12,7 @@ from typing import NoReturn
 import numpy as np
 
 from adapters.candle_store import CLOSED, CandleStore
+from adapters.fair_thread import FairThread
 from adapters.feeder_choice import UNHEARD, Standing, choose, choose_instead
 from adapters.feeder_link import FAILURES, LONGEST_RETRY, FeederAddress, HeartbeatLink, feeder_addresses, next_message, retry_delay
 from adapters.feeder_protocol import PATH, Candles, Hello, Message, ProtocolError, Status, TickerSnapshot, decode
@@ -59,7 +59,7 @@ class MarketReplica:
 
     def __init__(self, urls: str, token: str, *, ca: str = "", measure_delay: MeasureDelay = lambda _kind, _seconds: None) -> None:
         self.store = CandleStore()
-        self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="market-replica")
+        self.thread = FairThread("market-replica")
         self.statistics = ReplicaStatistics()
         self.market: Market | None = None
         self.as_of: datetime | None = None
