@@ -82,12 +82,12 @@ class Import:
 def read_export(text: str) -> tuple[BrowserTrader, ...]:
     """The traders in a file: one trader, a list of them, or an object with a list `traders`. Raises RefusedError."""
     try:
-        document = _decoded(json.loads(text))
+        document = decoded(json.loads(text))
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"This is not JSON ({error}). Export the traders as JSON: one row of `traders`, or a list of rows.") from None
     rows = document.get("traders", document) if isinstance(document, dict) else document
     rows = rows if isinstance(rows, list) else [rows]
-    return tuple(_trader(row, place) for place, row in enumerate(map(_decoded, rows), start=1))
+    return tuple(_trader(row, place) for place, row in enumerate(map(decoded, rows), start=1))
 
 
 def _trader(row: Any, place: int) -> BrowserTrader:
@@ -102,15 +102,15 @@ def _trader(row: Any, place: int) -> BrowserTrader:
         language=_text(body.get("language")).strip().lower(),
         interval=_text(body.get("interval") or body.get("refresh_interval")).strip(),
         timeframes=tuple(_texts(body.get("required_timeframes"))),
-        strategy=_decoded(row.get("strategy")) or {},
+        strategy=decoded(row.get("strategy")) or {},
         is_live=fields.get("mode") == "live",
         left_out=tuple(name for name in _NOT_STORED if fields.get(name)),
         unknown=tuple(_unknown(fields, body)),
-        document={name: _decoded(value) if name in ("filter", "strategy") else value for name, value in row.items()},
+        document={name: decoded(value) if name in ("filter", "strategy") else value for name, value in row.items()},
     )
 
 
-def _decoded(value: Any) -> Any:
+def decoded(value: Any) -> Any:
     """What the text stands for, where it is JSON of an object, a list or yet such a text."""
     for _ in range(MAX_ENCODINGS):
         if not (isinstance(value, str) and value.lstrip()[:1] in ("{", "[", '"')):
@@ -123,7 +123,7 @@ def _decoded(value: Any) -> Any:
 
 
 def _filter(stored: Any, place: int) -> dict[str, Any]:
-    value = _decoded(stored)
+    value = decoded(stored)
     if isinstance(value, str):
         return {"code": value}
     if not isinstance(value, dict | None):
@@ -145,7 +145,7 @@ def _text(value: Any) -> str:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    value = _decoded(value)
+    value = decoded(value)
     yield from (item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str) and item)
 
 

@@ -1,6 +1,5 @@
 """A trader's settings between the domain and the columns `filter` and `cloud_config`."""
 
-import json
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -8,14 +7,12 @@ from typing import Any, TypeVar
 from adapters.supabase.requests import Row
 from domain.errors import FilterRefusedError
 from domain.filters import FilterProblem, FilterSpec, Language, Trigger
+from domain.imports import decoded
 from domain.market import Interval
 from domain.tiers import LIMITS, Tier
 from domain.traders import TraderSettings
 
 Choice = TypeVar("Choice", bound=StrEnum)
-
-MOST_ENCODINGS = 3
-"""So often may an object be wrapped in a string."""
 
 
 def to_settings(row: Row, tier: Tier) -> TraderSettings:
@@ -58,13 +55,7 @@ def from_settings(settings: TraderSettings) -> dict[str, Any]:
 
 def to_object(stored: Any, column: str) -> dict[str, Any]:
     """A column's object; nothing is an empty one. The product stored some as strings within JSON, which are read too."""
-    value = stored
-    for _ in range(MOST_ENCODINGS):
-        if isinstance(value, str):
-            try:
-                value = json.loads(value)
-            except ValueError:
-                break
+    value = decoded(stored)
     if value is None:
         return {}
     if not isinstance(value, dict):

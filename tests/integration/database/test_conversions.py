@@ -1,5 +1,7 @@
 """Values on their way to and from JSON rows, and errors on their way to ours."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -8,10 +10,13 @@ from postgrest.exceptions import APIError
 
 from adapters.supabase.requests import to_domain_error
 from adapters.supabase.rows import from_decimal, from_float, from_time, to_decimal, to_time
-from adapters.supabase.settings import to_settings
+from adapters.supabase.settings import from_filter, to_settings
 from domain.errors import FilterRefusedError, LimitReachedError, RefusedError, UnavailableError
+from domain.filters import FilterSpec, Language, Trigger
+from domain.market import Interval
 from domain.tiers import Tier
 
+SPEC = FilterSpec(code="return true", interval=Interval.M5, language=Language.JAVASCRIPT)
 MOMENT = datetime(2026, 11, 22, 13, 31, 36, 740_000, tzinfo=UTC)
 
 
@@ -78,6 +83,10 @@ def test_codes_are_told_apart(code: str, message: str, expected: type[Exception]
         ({"code": "  "}, {}, "no code"),
         ({"code": "x"}, {}, "interval is None"),
         ({"code": "x", "interval": "1m", "language": "basic"}, {}, "language is 'basic'"),
+        ({"code": "x", "interval": "1m", "requiredIntervals": "1h"}, {}, "requiredIntervals must be a list"),
+        ({"code": "x", "interval": "1m", "requiredIntervals": ["1h", "2h"]}, {}, "requiredIntervals is '2h'"),
+        ("no object", {}, "The column filter must be an object, not 'no object'"),
+        ("[1]", {}, "The column filter must be an object"),
         ({"code": "x", "interval": "1m"}, {"cadenceSeconds": "soon"}, "cadenceSeconds"),
         ({"code": "x", "interval": "1m"}, {"symbols": "BTCUSDT"}, "symbols"),
     ],
@@ -85,6 +94,30 @@ def test_codes_are_told_apart(code: str, message: str, expected: type[Exception]
 def test_a_stored_filter_that_makes_no_sense_says_what_is_wrong(stored: dict, config: dict, said: str) -> None:
     with pytest.raises(FilterRefusedError, match=said):
         to_settings({"filter": stored, "cloud_config": config}, Tier.PRO)
+
+
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_a_filter_stored_as_text_within_json_is_read_as_well(times: int) -> None:
+    stored: object = {"code": "return true", "interval": "5m", "language": "javascript"}
+    config: object = {"cadenceSeconds": 7}
+    for _ in range(times):
+        stored, config = json.dumps(stored), json.dumps(config)
+    settings = to_settings({"filter": stored, "cloud_config": config}, Tier.PRO)
+
+    assert (SPEC, timedelta(seconds=7)) == (settings.filter, settings.cadence)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SPEC,
+        replace(SPEC, required_intervals=(Interval.M15, Interval.D1), truthy=True, trigger=Trigger.TICK),
+        replace(SPEC, language=Language.GO),
+        FilterSpec(code="match = close > 1", interval=Interval.M1),
+    ],
+)
+def test_a_filter_comes_back_as_it_was_stored(spec: FilterSpec) -> None:
+    assert spec == to_settings({"filter": from_filter(spec), "cloud_config": None}, Tier.PRO).filter
 
 
 def test_without_a_cadence_the_tiers_own_holds() -> None:

@@ -1,5 +1,6 @@
 """The stores against the real API: what goes in comes out, once; refusals and outages are told in our own errors."""
 
+import json
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
+import psycopg
 import pytest
 from supabase import AsyncClient
 
@@ -20,7 +22,7 @@ from adapters.supabase.signals import SupabaseSignals
 from adapters.supabase.traders import SupabaseTraders
 from adapters.supabase.users import SupabaseUsers
 from domain.errors import FilterRefusedError, LimitReachedError, NotFoundError, RefusedError, UnavailableError
-from domain.filters import FilterSpec, Trigger
+from domain.filters import FilterSpec, Language, Trigger
 from domain.market import Interval, Market
 from domain.screening import Match
 from domain.signals import Signal, SignalStatus, signal_id
@@ -165,6 +167,31 @@ async def test_a_filter_that_makes_no_sense_is_refused_but_listed(stores: Stores
     (listed,) = await stores.traders.list_for(trader.user_id)
     assert listed.settings is None
     assert "'7m'" in listed.problem
+
+
+async def test_a_filter_of_the_browser_comes_back_as_it_was_stored_also_when_it_is_changed(stores: Stores, elite_user: UUID) -> None:
+    browser = FilterSpec(
+        code="return ticker.c > 1", interval=Interval.M5, language=Language.JAVASCRIPT, required_intervals=(Interval.H1,), truthy=True
+    )
+    made = await stores.traders.create(elite_user, "Browser", "", replace(SETTINGS, filter=browser), Mode.DEMO)
+    assert browser == (await stores.traders.load(made.id)).settings.filter
+
+    expression = await stores.traders.update_settings(made.id, SETTINGS)
+    assert SETTINGS.filter == expression.settings.filter
+
+
+async def test_a_filter_the_product_stored_as_text_within_json_can_be_read_and_changed(
+    stores: Stores, trader: Trader, service: AsyncClient, supabase: SupabaseServer
+) -> None:
+    stored = json.dumps({"code": "return true", "interval": "5m", "language": "javascript", "indicators": [1]})
+    with psycopg.connect(supabase.database_url) as connection:
+        connection.execute("update public.traders set filter = to_jsonb(%s::text) where id = %s", [stored, trader.id])
+    assert stored == (await rows_of(service, "traders", "id", trader.id))[0]["filter"]
+    assert "return true" == (await stores.traders.load(trader.id)).settings.filter.code
+
+    changed = await stores.traders.update_settings(trader.id, SETTINGS)
+    assert SETTINGS.filter == changed.settings.filter
+    assert [1] == (await rows_of(service, "traders", "id", trader.id))[0]["filter"]["indicators"]
 
 
 async def test_unknown_traders_are_not_found(stores: Stores, elite_user: UUID) -> None:
