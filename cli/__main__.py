@@ -12,6 +12,7 @@ from cli.doctor import doctor
 from cli.exits import CommandGroup, ExitCode
 from cli.imports import import_traders
 from cli.migrate import migrate
+from cli.preview import preview
 
 app = typer.Typer(
     name="cloudtrader",
@@ -28,6 +29,7 @@ app.add_typer(exchange.app, name="exchange")
 app.add_typer(search_attributes.app, name="search-attributes")
 app.add_typer(demo.app, name="demo")
 app.command("import")(import_traders)
+app.command("preview")(preview)
 app.command("migrate")(migrate)
 app.command("doctor")(doctor)
 

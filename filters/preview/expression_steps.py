@@ -26,7 +26,7 @@ from filters.preview.rolling_ticker import RollingTicker
 from filters.preview.runs import Group, groups
 from filters.preview.segments import Segment, segments
 
-SYMBOLS_AT_ONCE = 128
+SYMBOLS_AT_ONCE = 32
 """So that the matrices of a block stay in the processor's cache."""
 _COLUMN_BYTES = 64 * 2**20
 _LONGEST = MINIMUM_HISTORY + HISTORY_BLOCK - 1
@@ -186,6 +186,8 @@ class _Block:
         for interval, needed in self._compiled.required.items():
             frame = self._snapshot.frames[interval]
             seen = seen_at(interval, self._compiled.interval, indices)
+            if frame.closed_from.max() <= frame.first_index and frame.closed_through.min() >= seen[-1]:
+                continue  # as nearly always: every symbol has all of it
             begin, end = frame.closed_from[:, np.newaxis], frame.closed_through[:, np.newaxis]
             ready &= (begin <= seen) & (seen <= end)
             ready &= (begin <= frame.first_index) | (seen - begin + 1 >= needed)

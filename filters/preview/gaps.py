@@ -29,6 +29,8 @@ class Coverage:
     """The symbols with most missing, and how many."""
     young: int
     """Symbols whose candles begin later than those of others."""
+    ended: int
+    """Symbols whose candles end earlier than those of others."""
     absent: int
     """Symbols without any."""
 
@@ -56,5 +58,6 @@ def _coverage(candles: PastCandles, interval: Interval) -> Coverage:
         symbols_with_gaps=int(np.count_nonzero(missing)),
         worst=tuple((candles.symbols[row], int(missing[row])) for row in order if missing[row]),
         young=int(np.count_nonzero((begins > earliest) & (count > 0))),
+        ended=int(np.count_nonzero((ends < latest) & (count > 0))),
         absent=int(np.count_nonzero(count == 0)),
     )

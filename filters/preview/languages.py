@@ -50,6 +50,12 @@ async def prepare(spec: FilterSpec, engine: JavaScriptEngine | None, user: str) 
     return PreparedJavaScript(compiled, engine, user)
 
 
+def intervals_of(spec: FilterSpec) -> tuple[Interval, ...]:
+    """Every interval the filter reads. Raises FilterRefusedError for an expression that does not compile."""
+    others = compile_filter(spec).required if spec.language is Language.EXPRESSION else spec.required_intervals
+    return tuple(dict.fromkeys((spec.interval, *others)))
+
+
 _TICKER = "The ticker has no past: its fields are those of the last 24 hours of candles, as far as these reach."
 
 
