@@ -1,13 +1,9 @@
 """What a tick says of its trader's filter: whether it failed, for whom, and what its owner should know."""
 
-from dataclasses import replace
 from enum import StrEnum
 
 from activities.ports import Outcome, TickResult
-from domain.filter_failures import FilterCondition, cleaned, grouped, is_suspended
-
-LONGEST_ERROR = 1_000
-"""Characters kept of a tick's error."""
+from domain.filter_failures import FilterCondition, is_suspended
 
 
 class Trouble(StrEnum):
@@ -20,13 +16,6 @@ class Trouble(StrEnum):
     """It is not run for now."""
     UNAVAILABLE = "filter_unavailable"
     """It cannot be run, for no fault of its own."""
-
-
-def bounded(result: TickResult) -> TickResult:
-    """The same tick, with texts of users made fit for history and database."""
-    failures = grouped(result.failures)
-    error = cleaned(result.error, LONGEST_ERROR) or (str(failures[0]) if failures and is_entire(result) else "")
-    return replace(result, failures=failures, error=error)
 
 
 def is_entire(result: TickResult) -> bool:

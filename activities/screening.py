@@ -10,6 +10,7 @@ from uuid import UUID
 from temporalio import activity
 
 from activities import filter_trouble
+from activities.bounds import bounded
 from activities.executions import GroupCommit
 from activities.failures import as_activity_failure
 from activities.heartbeat import heartbeating
@@ -235,7 +236,7 @@ class _Window:
 
     async def _tick(self, due: datetime) -> TickResult:
         started = _now()
-        result = filter_trouble.bounded(await self._look())
+        result = bounded(await self._look())
         self._on_tick(started - due, result)
         self._count(result, started - due)
         self._last, self._last_tick = result, started
