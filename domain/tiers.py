@@ -31,6 +31,12 @@ class TierLimits:
     """A symbol whose newest closed candle is more than this many candles old is stale."""
     priority: int
     """Temporal priority key, 1 (first) to 5."""
+    max_filter_steps: int = 2_000
+    """Distinct steps of an expression. The defaults of these three allow what was deployed before there were limits."""
+    max_filter_indicators: int = 64
+    """Distinct calls of functions over the history."""
+    max_filter_cost: timedelta = timedelta(milliseconds=500)
+    """One core's time for a first evaluation over 400 symbols, as the compiler estimates it."""
 
 
 STALE_CANDLES = 2
@@ -48,6 +54,9 @@ LIMITS = {
         stale_after=timedelta(seconds=120),
         stale_after_candles=STALE_CANDLES,
         priority=5,
+        max_filter_steps=500,
+        max_filter_indicators=24,
+        max_filter_cost=timedelta(milliseconds=200),
     ),
     Tier.PRO: TierLimits(
         max_traders=10,
@@ -61,6 +70,9 @@ LIMITS = {
         stale_after=timedelta(seconds=120),
         stale_after_candles=STALE_CANDLES,
         priority=3,
+        max_filter_steps=500,
+        max_filter_indicators=24,
+        max_filter_cost=timedelta(milliseconds=200),
     ),
     Tier.ELITE: TierLimits(
         max_traders=1_000,
@@ -74,5 +86,8 @@ LIMITS = {
         stale_after=timedelta(seconds=15),
         stale_after_candles=STALE_CANDLES,
         priority=2,
+        max_filter_steps=2_000,
+        max_filter_indicators=64,
+        max_filter_cost=timedelta(milliseconds=500),
     ),
 }

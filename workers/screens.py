@@ -1,7 +1,6 @@
 """Opens screens on the worker's replica of the market: what is wrong with a filter or its symbols is said here, before anything runs."""
 
-import asyncio
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from activities.ports import ScreenRequest
 from adapters.feeder_client import MarketReplica
@@ -9,7 +8,7 @@ from domain.errors import FilterRefusedError, RefusedError, UnavailableError
 from domain.filters import FilterSpec, Language
 from filters.bounded_cache import BoundedCache
 from filters.evaluation import Evaluator
-from filters.expression import CompiledFilter, compile_filter
+from filters.expression import CompiledFilter, compile_filter, problems_beyond
 from filters.javascript.contract import JavaScriptEngine, JavaScriptFilter
 from filters.javascript.views import Views
 from workers.passes import ExpressionPasses, JavaScriptPasses, Passes
@@ -51,8 +50,10 @@ class ReplicaScreens:
         spec = request.settings.filter
         match spec.language:
             case Language.EXPRESSION:
-                compiled = await asyncio.get_running_loop().run_in_executor(self._replica.thread, _compiled, spec)
-                return ExpressionPasses(self._replica, self._evaluator, compiled)
+                compiled = await self._replica.thread.call(request.user_id, partial(_compiled, spec))
+                if problems := problems_beyond(compiled, request.limits):
+                    raise FilterRefusedError(problems)
+                return ExpressionPasses(self._replica, self._evaluator, request.user_id, compiled)
             case Language.JAVASCRIPT:
                 return await self._javascript(request)
             case Language.GO:

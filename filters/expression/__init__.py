@@ -1,6 +1,8 @@
 """The expression language: Python's syntax, none of Python's reach. Compiled to arithmetic on [symbol x candle] matrices."""
 
 from filters.expression.compile import compile_filter
-from filters.expression.compiled import CompiledFilter, Cost
+from filters.expression.compiled import CompiledFilter
+from filters.expression.cost import Cost
+from filters.expression.limits import problems_beyond
 
-__all__ = ["CompiledFilter", "Cost", "compile_filter"]
+__all__ = ["CompiledFilter", "Cost", "compile_filter", "problems_beyond"]

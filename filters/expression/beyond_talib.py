@@ -9,6 +9,7 @@ from filters.expression.graph import Graph
 from filters.expression.indicators import column_function
 from filters.expression.kernels import WINDOWED, Array, Values
 from filters.expression.nodes import ColumnFunction, Node
+from filters.expression.row_blocks import in_blocks
 
 _ICHIMOKU = tuple(
     Parameter(name=name, default=default, is_whole=True, minimum=1, meaning=meaning)
@@ -118,5 +119,5 @@ def _lookback(parameters: Sequence[float]) -> int:
     return int(parameters[0]) - 1
 
 
-_PLACE = ColumnFunction(name="place_within_range", outputs=("",), compute=_place_within_range, lookback=_lookback)
-_ALMA_COLUMN = ColumnFunction(name="alma", outputs=("",), compute=_arnaud_legoux, lookback=_lookback)
+_PLACE = ColumnFunction(name="place_within_range", outputs=("",), compute=in_blocks(_place_within_range), lookback=_lookback)
+_ALMA_COLUMN = ColumnFunction(name="alma", outputs=("",), compute=in_blocks(_arnaud_legoux), lookback=_lookback)

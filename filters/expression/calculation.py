@@ -28,13 +28,29 @@ class ColumnFailed(Exception):  # noqa: N818 - the evaluator turns it into an ou
         self.node = node
 
 
-class Calculation:
-    """Values of nodes at one moment. `vectors` remembers what was computed at it, `columns` what later moments can use too."""
+class TurnOver(Exception):  # noqa: N818 - not an error
+    """It is another's turn. What was computed is kept: evaluating again goes on from there."""
 
-    def __init__(self, moment: Moment, vectors: Vectors, columns: Columns) -> None:
+
+def never() -> bool:
+    """Whoever asks has the thread to himself."""
+    return False
+
+
+class Calculation:
+    """Values of nodes at one moment. `vectors` remembers what was computed at it, `columns` what later moments can use too.
+
+    Once `is_over` says so, TurnOver is raised before the next function of the history is computed, but not before one was: every turn
+    gets further than the one before.
+    """
+
+    def __init__(self, moment: Moment, vectors: Vectors, columns: Columns, is_over: Callable[[], bool] = never) -> None:
         self._moment = moment
         self._vectors = vectors
         self._columns = columns
+        self._is_over = is_over
+        self._has_computed = False
+        self._is_computing = False
         self.added = 0
         """Bytes of what this calculation has added to `vectors`."""
 
@@ -113,6 +129,7 @@ class Calculation:
         if wanted not in self._vectors:
             for place, output in enumerate(self._windows(node, index, index)):
                 self._vectors[f"{node.call} {place}", index] = output[:, 0]
+                self.added += output.nbytes
         return self._vectors[wanted]
 
     # Over a range of candles within the history
@@ -155,7 +172,7 @@ class Calculation:
 
     def _windows(self, node: Window, first: int, last: int) -> tuple[Values, ...]:
         """Every output of the node's call."""
-        return self._computed(node, [self.over(argument, first - node.candles + 1, last) for argument in node.arguments])
+        return self._called(node, first - node.candles + 1, last)
 
     def _column_over(self, node: Column, first: int, last: int) -> Array:
         assert node.interval is not None
@@ -180,10 +197,21 @@ class Calculation:
         found = self._columns.get(key)
         if found is None:
             history = self._moment.histories[interval]
-            inputs = [self.over(argument, history.anchor, history.end) for argument in node.arguments]
-            found = self._computed(node, inputs)
+            found = self._called(node, history.anchor, history.end)
             self._columns.put(key, found, sum(output.nbytes for output in found))
         return found
+
+    def _called(self, node: Column | Window, first: int, last: int) -> tuple[Values, ...]:
+        """Every output of the node's function over these candles, what it is computed from included."""
+        is_outermost = not self._is_computing
+        if is_outermost and self._has_computed and self._is_over():
+            raise TurnOver
+        self._is_computing = True
+        try:
+            return self._computed(node, [self.over(argument, first, last) for argument in node.arguments])
+        finally:
+            self._is_computing = not is_outermost
+            self._has_computed = True
 
     def _computed(self, node: Column | Window, inputs: list[Array]) -> tuple[Values, ...]:
         try:

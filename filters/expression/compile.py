@@ -6,7 +6,8 @@ from hashlib import sha256
 from domain.errors import FilterRefusedError
 from domain.filters import FilterProblem, FilterSpec
 from domain.market import Interval
-from filters.expression.compiled import SCORE, CompiledFilter, Cost
+from filters.expression.compiled import SCORE, CompiledFilter
+from filters.expression.cost import cost_of
 from filters.expression.expressions import Expressions, Failed, not_part
 from filters.expression.graph import Graph
 from filters.expression.nodes import Node
@@ -62,6 +63,7 @@ class _Program:
     def _attempt(self, statement: ast.stmt) -> None:
         try:
             self._statement(statement)
+            self._expressions.place(statement.lineno)
         except Failed:
             return
         except TooLarge:
@@ -142,7 +144,7 @@ class _Program:
             conditions=self._conditions,
             series=self._series,
             required=required,
-            cost=Cost(indicators=self._graph.indicators, nodes=self._graph.nodes),
+            cost=cost_of(self._graph.since(0), results, self._graph.indicators, self._expressions.lines),
             key=self._key(match),
             lines=self._expressions.lines,
         )

@@ -5,15 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from domain.market import Interval
+from filters.expression.cost import Cost
 from filters.expression.nodes import Node
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """How much there is to compute."""
-
-    indicators: int
-    nodes: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

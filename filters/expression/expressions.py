@@ -74,6 +74,7 @@ class Expressions:
         self.names: dict[str, Value | None] = {}
         """Assigned names; `None` where the expression was refused."""
         self.lines: dict[str, int] = {}
+        """Line of the innermost expression in which each node was made, by key."""
 
     def value(self, expression: ast.expr) -> Value:
         """What the expression stands for. Raises Failed once its problems have been reported."""
@@ -82,9 +83,13 @@ class Expressions:
             if handler is None:
                 raise not_part(expression)
             result: Value = handler(self, expression)
-            if isinstance(result, Node):
-                self.lines.setdefault(result.key, expression.lineno)
+            self.place(expression.lineno)
             return result
+
+    def place(self, line: int) -> None:
+        """Note the line for all nodes made since the last time."""
+        for node in self._graph.since(len(self.lines)):
+            self.lines[node.key] = line
 
     def node(self, expression: ast.expr) -> Node:
         """The expression as a series, number or condition. Raises Failed."""

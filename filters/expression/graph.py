@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,10 @@ class Graph:
     def nodes(self) -> int:
         """How many distinct computations there are."""
         return len(self._nodes)
+
+    def since(self, place: int) -> tuple[Node, ...]:
+        """The nodes made after the first `place`, each after those it is made of."""
+        return tuple(islice(self._nodes.values(), place, None))
 
     @property
     def indicators(self) -> int:

@@ -8,14 +8,17 @@ from filters.expression.functions import Build, Function, Input, Parameter
 from filters.expression.graph import Graph
 from filters.expression.kernels import bars_since, value_when
 from filters.expression.nodes import ColumnFunction, Node
+from filters.expression.row_blocks import in_blocks
 
 LOGIC = "Logic"
 ARITHMETIC = "Arithmetic"
 PAST = "The last candles"
 
-_BARS_SINCE = ColumnFunction(name="bars_since", outputs=("",), compute=lambda inputs, _: (bars_since(inputs[0]),), lookback=lambda _: 0)
+_BARS_SINCE = ColumnFunction(
+    name="bars_since", outputs=("",), compute=in_blocks(lambda inputs, _: (bars_since(inputs[0]),)), lookback=lambda _: 0
+)
 _VALUE_WHEN = ColumnFunction(
-    name="value_when", outputs=("",), compute=lambda inputs, _: (value_when(inputs[0], inputs[1]),), lookback=lambda _: 0
+    name="value_when", outputs=("",), compute=in_blocks(lambda inputs, _: (value_when(inputs[0], inputs[1]),)), lookback=lambda _: 0
 )
 
 

@@ -1,6 +1,6 @@
 """Swing highs and lows, known once they are confirmed, and divergences between those of a price and those of another series."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -10,6 +10,7 @@ from filters.expression.functions import Function, Input, Parameter
 from filters.expression.graph import Graph
 from filters.expression.kernels import UNKNOWN, WINDOWED, Array, Condition, Values, last_known
 from filters.expression.nodes import ColumnFunction, Node
+from filters.expression.row_blocks import Compute, in_blocks
 
 GROUP = "Swings and divergence"
 _LEFT = Parameter(name="left", default=5, is_whole=True, minimum=1, meaning="candles before the pivot that it exceeds")
@@ -121,8 +122,8 @@ def _divergence_lookback(parameters: Sequence[float]) -> int:
     return left + right + farthest if nearest <= farthest else -1
 
 
-def _pivot(name: str, compute: Callable[[Sequence[Array], Sequence[float]], tuple[Values, ...]]) -> ColumnFunction:
-    return ColumnFunction(name=name, outputs=("value", "age"), compute=compute, lookback=_pivot_lookback)
+def _pivot(name: str, compute: Compute) -> ColumnFunction:
+    return ColumnFunction(name=name, outputs=("value", "age"), compute=in_blocks(compute), lookback=_pivot_lookback)
 
 
 _PIVOT_HIGH = _pivot("pivot_high", partial(_pivots, 1.0))
@@ -130,6 +131,6 @@ _PIVOT_LOW = _pivot("pivot_low", partial(_pivots, -1.0))
 _DIVERGENCE = ColumnFunction(
     name="divergence",
     outputs=("bullish", "bearish", "hidden_bullish", "hidden_bearish"),
-    compute=_divergences,
+    compute=in_blocks(_divergences),
     lookback=_divergence_lookback,
 )

@@ -11,6 +11,7 @@ from filters.expression.graph import Graph
 from filters.expression.kernels import Array, Values, finite
 from filters.expression.nodes import ColumnFunction, Node
 from filters.expression.problems import Misuse
+from filters.expression.row_blocks import in_blocks
 
 GROUP = "Volume weighted price"
 _HOUR = Interval.H1.milliseconds
@@ -122,5 +123,5 @@ def _lookback(parameters: Sequence[float]) -> int:
     return int(parameters[0]) - 1
 
 
-_VWAP = ColumnFunction(name="vwap", outputs=("",), compute=_vwap, lookback=_lookback)
-_BANDS = ColumnFunction(name="vwap_bands", outputs=("upper", "middle", "lower"), compute=_bands, lookback=_lookback)
+_VWAP = ColumnFunction(name="vwap", outputs=("",), compute=in_blocks(_vwap), lookback=_lookback)
+_BANDS = ColumnFunction(name="vwap_bands", outputs=("upper", "middle", "lower"), compute=in_blocks(_bands), lookback=_lookback)
