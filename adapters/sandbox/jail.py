@@ -73,13 +73,15 @@ class Jail:
         namespaces.enter_empty_root()
 
     def _drop_privileges(self) -> None:
-        if self._user == 0:
-            _become_nobody(self._number)
-        kernel.drop_capabilities()
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-        # the kernel forgets this one whenever the user changes
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        try:
+            if self._user == 0:
+                _become_nobody(self._number)
+        finally:
+            kernel.drop_capabilities()
+            kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+            # the kernel forgets this one whenever the user changes
+            kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
 
     def _limit(self) -> None:
         self._limits.apply(own_user=self._user == 0 or (not self._apart and counts_own_user_only()))

@@ -1,19 +1,34 @@
 """A host that runs whatever Python it is sent: as if V8 had been broken out of. For the tests of the jail alone."""
 
 import ast
+import ctypes
+import os
 
 from adapters.sandbox.host import Memories
 from adapters.sandbox.limits import Limits
 from adapters.sandbox.nursery import run
 
-LIMITS = Limits()
+LIMITS = Limits(resident_bytes=128 * 2**20)
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def syscall(number: int, *arguments: object) -> int:
+    """Any system call, as code that broke out would make it."""
+    result = int(_LIBC.syscall(ctypes.c_long(number), *arguments))
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
 
 
 class PythonHost:
     """Answers with the value of the last expression, or with what it raised."""
 
+    def __init__(self) -> None:
+        self._kept: dict[str, object] = {}
+        self._forgotten: list[str] = []
+
     def answer(self, owner: str, request: bytes, memories: Memories) -> bytes:
-        names: dict[str, object] = {"memories": memories, "owner": owner}
+        names: dict[str, object] = {"memories": memories, "syscall": syscall, "kept": self._kept, "forgotten": self._forgotten}
         try:
             tree = ast.parse(request.decode())
             last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -24,12 +39,13 @@ class PythonHost:
         return repr(value).encode()
 
     def forget(self, owner: str) -> None:
-        """It keeps nothing."""
+        self._forgotten.append(owner)
 
 
 if __name__ == "__main__":
-    import ctypes  # noqa: F401 - loaded before the jail, for requests
-    import mmap  # noqa: F401
+    # loaded before the jail is entered, for the requests
+    import gc  # noqa: F401
+    import multiprocessing.shared_memory  # noqa: F401
     import subprocess  # noqa: F401
 
     run(PythonHost, LIMITS)
