@@ -1,0 +1,205 @@
+"""One V8 isolate with the browser's helpers, in this process: nothing but V8 lies between a filter and the process."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from importlib import resources
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from py_mini_racer import JSEvalException, JSTimeoutException
+
+from domain.errors import FilterRefusedError
+from domain.filters import FailureKind, FilterFailure
+from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, Verdicts, View
+from filters.javascript.engine import MEMORY, new_racer
+from filters.javascript.syntax import syntax_problem, unreadable
+
+LIBRARY = ("decimals", "candles", "means", "rsi", "ema", "ranges", "nodes", "bands", "realm", "evaluation", "entry")
+"""The files of the library in the order of the program they make."""
+PASS = timedelta(seconds=2)
+"""The longest time for one pass over all rows."""
+FAILURES = 16
+"""So many different failures of a pass are told one by one."""
+_CHUNK_WINDOWS = 64
+"""Windows (rows times intervals) that are written into the isolate at once: 1.2 MB, kept as long as it lives."""
+_SYMBOL_UNITS = 40
+_INTERVALS = 6
+_MATCHED, _FAILED = 1, 2
+_COMPILE = timedelta(seconds=2)
+
+
+class PoisonedError(Exception):
+    """The isolate is not to be used again."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Input:
+    """Views of the isolate's memory."""
+
+    candles: NDArray[np.float64]
+    open_times: NDArray[np.float64]
+    tickers: NDArray[np.float64]
+    symbols: NDArray[np.uint16]
+    verdicts: NDArray[np.uint8]
+
+
+class Isolate:
+    """Runs filters of one user, one after the other, each row on its own: nothing stays from one row to the next.
+
+    To be made and used outside of any event loop, by one thread at a time. `is_poisoned` tells that a filter left it in a state in which it
+    must not be used again: it ran out of time or memory, or broke what cannot be mended. Make another one then.
+    """
+
+    def __init__(self, memory: int = MEMORY) -> None:
+        self._racer = new_racer()
+        self._racer.set_hard_memory_limit(memory)
+        self._racer.eval(_program())
+        self._input = self._prepare_input()
+        self._filters: dict[str, JavaScriptFilter] = {}
+        self.is_poisoned = False
+
+    def load(self, compiled: JavaScriptFilter) -> None:
+        """Compile the filter; once per key. Raises FilterRefusedError with the place of what V8 does not understand."""
+        if compiled.key in self._filters:
+            return
+        if problem := unreadable(compiled.code):
+            raise FilterRefusedError((problem,))
+        intervals = (compiled.interval, *compiled.others)
+        widths = [interval.milliseconds for interval in intervals]
+        arguments = ",".join(json.dumps(argument) for argument in (compiled.key, compiled.code, intervals, widths, compiled.truthy))
+        try:
+            self._racer.eval(f"$load({arguments})", timeout_sec=_COMPILE.total_seconds())
+        except JSEvalException as error:
+            raise FilterRefusedError((syntax_problem(str(error), compiled.code),)) from error
+        self._filters[compiled.key] = compiled
+
+    def run(self, key: str, view: View, allowed: timedelta = PASS) -> Verdicts:
+        """One pass of a loaded filter over all rows of the view. Whatever the filter does is a verdict."""
+        if self.is_poisoned:
+            raise PoisonedError
+        started, deadline = time.process_time(), time.monotonic() + allowed.total_seconds()
+        found = _Found(view.symbols)
+        compiled = self._filters[key]
+        try:
+            for first, last in _chunks(len(view.symbols), 1 + len(compiled.others)):
+                self._write(compiled, view, first, last)
+                said = self._racer.eval(f'$run("{key}",{last - first})', timeout_sec=max(0.001, deadline - time.monotonic()))
+                found.add(first, self._input.verdicts[: last - first], json.loads(said) if said else {})  # type: ignore[arg-type]
+        except JSEvalException as error:
+            self.is_poisoned = True
+            return _all_failed(view, self._reason(error, allowed), timedelta(seconds=time.process_time() - started))
+        return found.verdicts(timedelta(seconds=time.process_time() - started))
+
+    def close(self) -> None:
+        """Give back what V8 holds."""
+        self._racer.close()
+
+    def heap_bytes(self) -> int:
+        """Bytes of V8's heap in use, the candles' memory not included."""
+        return int(self._racer.heap_stats()["used_heap_size"])
+
+    def _prepare_input(self) -> _Input:
+        memory = cast("memoryview", self._racer.eval(f"$prepareInput({_CHUNK_WINDOWS})"))
+        parts = (
+            (np.float64, (_CHUNK_WINDOWS, len(COLUMNS), CANDLES)),
+            (np.float64, (_CHUNK_WINDOWS,)),
+            (np.float64, (_CHUNK_WINDOWS, len(TICKER_FIELDS))),
+            (np.uint16, (_CHUNK_WINDOWS, _SYMBOL_UNITS)),
+            (np.uint8, (_CHUNK_WINDOWS,)),
+        )
+        views: list[Any] = []
+        at = 0
+        for kind, shape in parts:
+            views.append(np.ndarray(shape, kind, memory, at))
+            at += views[-1].nbytes
+        return _Input(*views)
+
+    def _write(self, compiled: JavaScriptFilter, view: View, first: int, last: int) -> None:
+        """Put the rows where the isolate reads them: interval by interval."""
+        rows = last - first
+        for slot, interval in enumerate((compiled.interval, *compiled.others)):
+            window, to = view.windows[interval], slice(slot * rows, (slot + 1) * rows)
+            self._input.candles[to] = window.values[first:last]
+            self._input.open_times[to] = window.first_index[first:last] * interval.milliseconds
+        self._input.tickers[:rows] = view.tickers[first:last]
+        self._input.symbols[:rows] = _spelled(view.symbols[first:last])
+
+    def _reason(self, error: JSEvalException, allowed: timedelta) -> FilterFailure:
+        if isinstance(error, JSTimeoutException):
+            return FilterFailure(kind=FailureKind.TIMEOUT, message=f"It took longer than {allowed.total_seconds():g} s for all symbols.")
+        if self._racer.was_hard_memory_limit_reached():
+            return FilterFailure(kind=FailureKind.MEMORY, message=f"It used more than {MEMORY // 2**20} MB.")
+        return FilterFailure(kind=FailureKind.RUNTIME, message=str(error).split("\n", 1)[0][:500])
+
+
+class _Found:
+    """Collects what the chunks of a pass give."""
+
+    def __init__(self, symbols: Sequence[str]) -> None:
+        self._symbols = symbols
+        self._verdicts = np.zeros(len(symbols), np.uint8)
+        self._conditions: dict[int, tuple[str, ...]] = {}
+        self._failures: dict[tuple[str, str, int | None], tuple[int, int]] = {}
+
+    def add(self, first: int, verdicts: NDArray[np.uint8], said: dict[str, Any]) -> None:
+        """The verdicts of the rows from `first` on, and what was said beside them."""
+        self._verdicts[first : first + len(verdicts)] = verdicts
+        for row, conditions in said.get("conditions", ()):
+            self._conditions[first + row] = tuple(conditions)
+        for failure in said.get("failures", ()):
+            place = failure["kind"], failure["message"], failure["line"]
+            row, rows = self._failures.get(place, (first + failure["row"], 0))
+            self._failures[place] = row, rows + failure["rows"]
+
+    def verdicts(self, busy: timedelta) -> Verdicts:
+        """All of it."""
+        told = list(self._failures.items())
+        failures = [self._failure(*place, *rows) for place, rows in told[:FAILURES]]
+        if rest := told[FAILURES:]:
+            failures.append(
+                self._failure(FailureKind.RUNTIME, "Further failures, each another.", None, rest[0][1][0], sum(f[1][1] for f in rest))
+            )
+        return Verdicts(
+            matched=self._verdicts == _MATCHED,
+            failed=self._verdicts == _FAILED,
+            conditions=self._conditions,
+            failures=tuple(failures),
+            busy=busy,
+        )
+
+    def _failure(self, kind: str, message: str, line: int | None, row: int, rows: int) -> FilterFailure:
+        return FilterFailure(kind=FailureKind(kind), message=message, line=line, symbol=self._symbols[row], symbols=rows)
+
+
+def _all_failed(view: View, failure: FilterFailure, busy: timedelta) -> Verdicts:
+    rows = len(view.symbols)
+    told = FilterFailure(kind=failure.kind, message=failure.message, symbols=rows)
+    return Verdicts(matched=np.zeros(rows, bool), failed=np.ones(rows, bool), failures=(told,), busy=busy)
+
+
+def _chunks(rows: int, intervals: int) -> list[tuple[int, int]]:
+    size = _CHUNK_WINDOWS // intervals
+    return [(first, min(first + size, rows)) for first in range(0, rows, size)]
+
+
+@cache
+def _spelled(symbols: tuple[str, ...]) -> NDArray[np.uint16]:
+    """UTF-16 of each symbol, ended by zero."""
+    spelled = np.zeros((len(symbols), _SYMBOL_UNITS), np.uint16)
+    for row, symbol in enumerate(symbols):
+        units = np.frombuffer(symbol.encode("utf-16-le"), np.uint16)[: _SYMBOL_UNITS - 1]
+        spelled[row, : len(units)] = units
+    return spelled
+
+
+@cache
+def _program() -> str:
+    folder = resources.files("filters.javascript") / "library"
+    text = "\n".join((folder / f"{name}.js").read_text(encoding="utf-8") for name in LIBRARY)
+    entries = "const { load: $load, run: $run, prepareInput: $prepareInput }"
+    return f'{entries} = (function () {{ "use strict";\n{text}\n}})(); 0\n//# sourceURL=library'

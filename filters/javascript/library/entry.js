@@ -1,0 +1,13 @@
+// What filters are given, and what the host calls. The names of the latter mean nothing inside a filter.
+
+const helpers = {
+  calculateMA, calculateMASeries, calculateSMA, calculateAvgVolume, calculateRSI, getLatestRSI, detectGenericDivergence, detectRSIDivergence,
+  calculateStochRSI, getLatestStochRSI, calculateEMASeries, getLatestEMA, calculateEMA, calculateMACDValues, getLatestMACD, calculateMACD,
+  calculateADX, calculateStochastic, getHighestHigh, getLowestLow, detectEngulfingPattern, calculatePVISeries, getLatestPVI,
+  calculateHighVolumeNodes, isNearHVN, getClosestHVN, countHVNInRange, clearHVNCache, calculateBollingerBands, getLatestBollingerBands,
+  calculateVWAP, calculateVWAPSeries, getLatestVWAP, calculateVWAPBands, getLatestVWAPBands,
+};
+const ENTRIES = "$load,$run,$prepareInput,__TimerManager";
+realmNames = closeRealm();
+freezeReachable(helpers);
+return { load, run, prepareInput };

@@ -1,0 +1,171 @@
+// Loads filters and runs them, row after row. No evaluation sees anything of another.
+
+const CONDITIONS = 32;
+const CONDITION_LENGTH = 200;
+const CONDITIONS_LOOKED_AT = 1000;
+const MESSAGE_LENGTH = 500;
+const SYMBOL_UNITS = 40; // of UTF-16
+const TICKERS = 9;
+const [NO_MATCH, MATCH, FAILED] = [0, 1, 2];
+const PARAMETERS = ["ticker", "timeframes", "helpers", "hvnNodes"];
+
+const compile = eval;
+const CompiledFunction = Function;
+const filters = new Map();
+let input = null; // where the host writes the candles, tickers and symbols of some rows, and the verdicts are put
+let realmNames = 0;
+
+function load(key, code, intervals, widths, isTruthy) {
+  new CompiledFunction(...PARAMETERS, code); // so that the code is a whole body, and what is around it stays around it
+  const text = `(function(${ENTRIES}){let klines;return{bind(list){klines=list},body:function(${PARAMETERS}){\n${code}\n}}})()\n//# sourceURL=filter`;
+  const compiled = compile(text);
+  freezeReachable(compiled.body);
+  const readsTicker = /ticker|arguments|\\u/.test(code);
+  filters.set(key, { bind: compiled.bind, body: compiled.body, intervals, widths, isTruthy, readsTicker });
+}
+
+function prepareInput(windows) {
+  const sizes = { candles: windows * COLUMNS * CANDLES * 8, openTimes: windows * 8, tickers: windows * TICKERS * 8, symbols: windows * SYMBOL_UNITS * 2, verdicts: windows };
+  const buffer = new ArrayBuffer(Object.values(sizes).reduce((sum, size) => sum + size, 0));
+  let at = 0;
+  const place = (Kind, size) => new Kind(buffer, (at += size) - size, size / Kind.BYTES_PER_ELEMENT);
+  input = {
+    candles: place(Float64Array, sizes.candles),
+    openTimes: place(Float64Array, sizes.openTimes),
+    tickers: place(Float64Array, sizes.tickers),
+    symbols: place(Uint16Array, sizes.symbols),
+    verdicts: place(Uint8Array, sizes.verdicts),
+    windows: [],
+  };
+  return buffer;
+}
+
+// Evaluates the rows that were written and gives what is to be said of them beside the verdicts, as JSON; nothing where there is nothing.
+function run(key, rows) {
+  const filter = filters.get(key);
+  const found = { conditions: [], failures: [] };
+  while (input.windows.length < filter.intervals.length) input.windows.push(new Window(input.candles));
+  for (let row = 0; row < rows; row++) input.verdicts[row] = evaluate(filter, row, rows, found);
+  beginTurn();
+  if (!isRealmWhole(realmNames)) throw new Error("The filter closed or hid something in the global object.");
+  return found.conditions.length > 0 || found.failures.length > 0 ? JSON.stringify(found) : "";
+}
+
+function beginTurn() {
+  turn += 1;
+  scratchesTaken = 0;
+  if (nodesByKey.size > 0) nodesByKey = new Map();
+  forgetGlobals();
+}
+
+function evaluate(filter, row, rows, found) {
+  beginTurn();
+  const timeframes = {};
+  for (let slot = 0; slot < filter.intervals.length; slot++) {
+    const window = input.windows[slot];
+    window.begin((slot * rows + row) * COLUMNS * CANDLES, input.openTimes[slot * rows + row], filter.widths[slot]);
+    timeframes[filter.intervals[slot]] = window.rows.slice();
+  }
+  const closing = input.openTimes[row] + CANDLES * filter.widths[0] - 1;
+  beginRealm(closing, row);
+  filter.bind(timeframes[filter.intervals[0]]);
+  const ticker = filter.readsTicker ? tickerOf(row) : undefined;
+  return judge(filter, row, found, ticker, timeframes);
+}
+
+function judge(filter, row, found, ticker, timeframes) {
+  const body = filter.body;
+  try {
+    const result = body(ticker, timeframes, helpers, []);
+    const verdict = verdictOf(result, filter.isTruthy);
+    if (verdict === MATCH) noteConditions(result, row, found);
+    if (verdict !== FAILED) return verdict;
+    noteFailure(found, row, "contract", complaint(result), null);
+  } catch (thrown) {
+    noteFailure(found, row, "runtime", describe(thrown), lineOf(thrown));
+  }
+  return FAILED;
+}
+
+function symbolOf(row) {
+  let symbol = "";
+  for (let at = row * SYMBOL_UNITS; input.symbols[at] !== 0; at++) symbol += String.fromCharCode(input.symbols[at]);
+  return symbol;
+}
+
+// The short names of the stream and the long ones of the requests. What is unknown is the text NaN.
+function tickerOf(row) {
+  const at = row * TICKERS;
+  const text = (field) => decimalText(input.tickers[at + field]);
+  const [s, c, o, h, l, v, q, p, w] = [symbolOf(row), text(0), text(1), text(2), text(3), text(4), text(5), text(6), text(8)];
+  const [P, Q] = [fixedText(input.tickers[at + 7], 3), "NaN"];
+  return {
+    s, P, p, w, c, Q, o, h, l, v, q,
+    symbol: s, priceChange: p, priceChangePercent: P, weightedAvgPrice: w, lastPrice: c, lastQty: Q,
+    openPrice: o, highPrice: h, lowPrice: l, volume: v, quoteVolume: q,
+  };
+}
+
+function beginRealm(closing, row) {
+  isolated.now = closing;
+  isolated.seed = closing | 0;
+  for (let at = row * SYMBOL_UNITS; input.symbols[at] !== 0; at++) isolated.seed = Math.imul(isolated.seed ^ input.symbols[at], 16777619);
+}
+
+function verdictOf(result, isTruthy) {
+  if (result === true) return MATCH;
+  if (!result) return NO_MATCH;
+  if (isPromise(result)) return FAILED;
+  if (typeof result === "object" && "match" in result) {
+    if (result.match === true) return MATCH;
+    if (!result.match) return NO_MATCH;
+  }
+  return isTruthy ? MATCH : FAILED;
+}
+
+function isPromise(result) {
+  return typeof result === "object" && typeof result.then === "function";
+}
+
+function complaint(result) {
+  if (isPromise(result)) return "The filter gave a promise. It must answer at once: leave out async and await.";
+  const kind = Array.isArray(result) ? "an array" : typeof result === "object" ? "an object without match: true or false" : `a ${typeof result}`;
+  return `The filter gave ${kind}. It must give true, false or an object with match: true or false.`;
+}
+
+function noteConditions(result, row, found) {
+  const given = typeof result === "object" ? result.conditions : undefined;
+  if (!Array.isArray(given)) return;
+  const conditions = [];
+  const end = Math.min(given.length, CONDITIONS_LOOKED_AT);
+  for (let index = 0; index < end && conditions.length < CONDITIONS; index++) {
+    const condition = given[index];
+    if (typeof condition === "string") conditions.push(condition.slice(0, CONDITION_LENGTH));
+  }
+  if (conditions.length > 0) found.conditions.push([row, conditions]);
+}
+
+function noteFailure(found, row, kind, message, line) {
+  const same = found.failures.find((failure) => failure.kind === kind && failure.line === line && failure.message === message);
+  if (same !== undefined) same.rows += 1;
+  else found.failures.push({ kind, message, line, row, rows: 1 });
+}
+
+// What was thrown is the filter's: to look at it may throw again.
+function describe(thrown) {
+  try {
+    const text = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `threw ${String(thrown)}`;
+    return text.slice(0, MESSAGE_LENGTH);
+  } catch {
+    return "threw something that cannot be shown";
+  }
+}
+
+function lineOf(thrown) {
+  try {
+    const place = thrown instanceof Error && /\bfilter:(\d+):\d+/.exec(thrown.stack);
+    return place ? Number(place[1]) - 1 : null;
+  } catch {
+    return null;
+  }
+}
