@@ -4,7 +4,7 @@ Deterministic: the result at a closed candle depends on the candles of its histo
 it), not on when, in what order or beside which other filters it is evaluated. A filter that fails is an outcome, not an exception.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from domain.filters import FailureKind, FilterFailure
 from domain.market import Interval
 from filters.bounded_cache import BoundedCache
-from filters.expression.calculation import Calculation, ColumnFailed, Columns, Vectors
+from filters.expression.calculation import Calculation, ColumnFailed, Columns, Vectors, never
 from filters.expression.compiled import CompiledFilter
 from filters.frames import MarketSnapshot
 from filters.history import Moment, closed_moment, forming_moment
@@ -71,11 +71,6 @@ class _Shelf:
             found = self._ready[key] = self._counted(self.moment.ready(required))
         return found
 
-    def keep(self, key: str, result: Evaluation, added: int) -> None:
-        """Keep a filter's result, for which `added` bytes of vectors were computed."""
-        self.results[key] = result
-        self.size += added + result.matched.nbytes + _RESULT_BYTES
-
     def _counted(self, values: Counted) -> Counted:
         self.size += values.nbytes
         return values
@@ -84,7 +79,8 @@ class _Shelf:
 class Evaluator:
     """Evaluates filters one after the other; belongs to one thread.
 
-    Holds at most COLUMN_BYTES of columns and MOMENT_BYTES of values, and nothing computed from data that has been superseded.
+    Holds at most COLUMN_BYTES of columns and MOMENT_BYTES of values, and nothing computed from data that has been superseded. Where
+    `is_over` says that it is another's turn, TurnOver is raised; the same evaluation goes on from there while its data is not superseded.
     """
 
     def __init__(self, column_bytes: int = COLUMN_BYTES, moment_bytes: int = MOMENT_BYTES) -> None:
@@ -92,32 +88,39 @@ class Evaluator:
         self._shelves: BoundedCache[ShelfKey, _Shelf] = BoundedCache(moment_bytes)
         self._versions: dict[tuple[Interval, bool], int] = {}
 
-    def evaluate_closed(self, compiled: CompiledFilter, snapshot: MarketSnapshot, index: int) -> Evaluation:
+    def evaluate_closed(
+        self, compiled: CompiledFilter, snapshot: MarketSnapshot, index: int, is_over: Callable[[], bool] = never
+    ) -> Evaluation:
         """Every symbol at closed candle `index` of the filter's interval."""
         base, required = compiled.interval, compiled.required
         versions = tuple((interval, False, snapshot.frame(interval).version) for interval in required)
         key = (base, index, snapshot.seq if compiled.is_live else -1, len(snapshot.symbols), versions)
         shelf = self._shelves.get(key) or self._new_shelf(closed_moment(snapshot, base, required, index), versions)
-        return self._evaluate(compiled, shelf, key)
+        return self._evaluate(compiled, shelf, key, is_over)
 
-    def evaluate_forming(self, compiled: CompiledFilter, snapshot: MarketSnapshot, as_of: int) -> Evaluation:
+    def evaluate_forming(
+        self, compiled: CompiledFilter, snapshot: MarketSnapshot, as_of: int, is_over: Callable[[], bool] = never
+    ) -> Evaluation:
         """Every symbol at the candle that forms when the exchange's clock shows `as_of`, epoch milliseconds."""
         base, required = compiled.interval, compiled.required
         versions = tuple((interval, True, snapshot.seq) for interval in required)
         newest = as_of // min(interval.milliseconds for interval in required)
         key = (base, newest, snapshot.seq, len(snapshot.symbols), versions)
         shelf = self._shelves.get(key) or self._new_shelf(forming_moment(snapshot, base, required, as_of), versions)
-        return self._evaluate(compiled, shelf, key)
+        return self._evaluate(compiled, shelf, key, is_over)
 
-    def _evaluate(self, compiled: CompiledFilter, shelf: _Shelf, key: ShelfKey) -> Evaluation:
+    def _evaluate(self, compiled: CompiledFilter, shelf: _Shelf, key: ShelfKey, is_over: Callable[[], bool]) -> Evaluation:
         if not shelf.is_kept:
             return _nothing(compiled, shelf.moment.rows)
         result = shelf.results.get(compiled.key)
         if result is None:
-            calculation = Calculation(shelf.moment, shelf.vectors, self._columns)
-            result = _result(compiled, shelf, calculation)
-            shelf.keep(compiled.key, result, calculation.added)
-            self._shelves.put(key, shelf, shelf.size)
+            calculation = Calculation(shelf.moment, shelf.vectors, self._columns, is_over)
+            try:
+                result = shelf.results[compiled.key] = _result(compiled, shelf, calculation)
+                shelf.size += result.matched.nbytes + _RESULT_BYTES
+            finally:
+                shelf.size += calculation.added
+                self._shelves.put(key, shelf, shelf.size)
         return result
 
     def _new_shelf(self, moment: Moment, versions: Versions) -> _Shelf:

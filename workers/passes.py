@@ -1,6 +1,5 @@
 """Carries looks through the engines: who answers a look's questions, and in which thread."""
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeVar
@@ -9,10 +8,13 @@ from uuid import UUID
 import numpy as np
 
 from activities.ports import TickResult
+from adapters.fair_thread import Turns
 from adapters.feeder_client import MarketReplica
 from filters.evaluation import Evaluator
 from filters.expression import CompiledFilter
+from filters.expression.calculation import TurnOver, never
 from filters.frames import MarketSnapshot
+from filters.held import held
 from filters.history import Reads
 from filters.javascript.contract import JavaScriptEngine, JavaScriptFilter, Verdicts
 from filters.javascript.views import Packed, Views
@@ -20,6 +22,8 @@ from filters.outcome import Evaluation
 from workers.looking import Look, Question, advance
 
 Result = TypeVar("Result")
+HELD_BYTES = 32 * 2**20
+"""Of columns kept for one evaluation that takes several turns, and of values: a user has one such at most."""
 _OF_NOTHING = Verdicts(matched=np.zeros(0, np.bool_), failed=np.zeros(0, np.bool_))
 
 
@@ -35,19 +39,42 @@ class Passes(Protocol):
 
 
 class ExpressionPasses:
-    """An expression: all of the look happens in the replica's thread, at one moment of the market."""
+    """An expression: its looks happen in the replica's thread, in turns with the market and with other users."""
 
-    def __init__(self, replica: MarketReplica, evaluator: Evaluator, compiled: CompiledFilter) -> None:
+    def __init__(self, replica: MarketReplica, evaluator: Evaluator, user_id: UUID, compiled: CompiledFilter) -> None:
         self.reads = compiled
         self._replica = replica
         self._evaluator = evaluator
+        self._user = user_id
 
     async def through(self, look: Look[TickResult]) -> TickResult:
         """As Passes says."""
-        return await _in_thread(self._replica, partial(answered, look, self._answer))
+        return await self._replica.thread.run(self._user, self._in_turns(look))
 
-    def _answer(self, question: Question) -> Evaluation:
-        return evaluation_at(question, self._evaluator, self.reads, self._replica.store)
+    def _in_turns(self, look: Look[TickResult]) -> Turns[TickResult]:
+        said = advance(look)
+        while isinstance(said, Question):
+            answer = yield from self._answer(said)
+            if self._replica.thread.turn_is_over():
+                yield
+            said = advance(look, answer)
+        return said
+
+    def _answer(self, question: Question) -> Turns[Evaluation]:
+        """A closed candle stays what it is between two turns. A forming one does not: what takes several goes on with a copy."""
+        evaluator, snapshot, is_over = self._evaluator, self._replica.store, self._replica.thread.turn_is_over
+        try:
+            return evaluation_at(question, evaluator, self.reads, snapshot, is_over)
+        except TurnOver:
+            market = held(self.reads, snapshot) if question.is_forming else snapshot
+        if question.is_forming:
+            evaluator = Evaluator(HELD_BYTES, HELD_BYTES)
+        while True:
+            yield
+            try:
+                return evaluation_at(question, evaluator, self.reads, market, is_over)
+            except TurnOver:
+                continue
 
 
 class JavaScriptPasses:
@@ -58,14 +85,14 @@ class JavaScriptPasses:
         self._replica = replica
         self._views = views
         self._engine = engine
-        self._user = str(user_id)
+        self._user = user_id
 
     async def through(self, look: Look[TickResult]) -> TickResult:
         """As Passes says."""
-        said = await _in_thread(self._replica, partial(self._step, look))
+        said = await self._replica.thread.call(self._user, partial(self._step, look))
         while isinstance(said, Packed):
-            verdicts = await self._engine.evaluate(self._user, self.reads, said.view)
-            said = await _in_thread(self._replica, partial(self._step, look, said.evaluation(verdicts)))
+            verdicts = await self._engine.evaluate(str(self._user), self.reads, said.view)
+            said = await self._replica.thread.call(self._user, partial(self._step, look, said.evaluation(verdicts)))
         return said
 
     def _step(self, look: Look[TickResult], answer: Evaluation | None = None) -> Packed | TickResult:
@@ -91,12 +118,14 @@ def answered(look: Look[Result], answer: Callable[[Question], Evaluation]) -> Re
     return said
 
 
-def evaluation_at(question: Question, evaluator: Evaluator, compiled: CompiledFilter, snapshot: MarketSnapshot) -> Evaluation:
-    """An expression's answer."""
+def evaluation_at(
+    question: Question,
+    evaluator: Evaluator,
+    compiled: CompiledFilter,
+    snapshot: MarketSnapshot,
+    is_over: Callable[[], bool] = never,
+) -> Evaluation:
+    """An expression's answer. Raises TurnOver."""
     if question.is_forming:
-        return evaluator.evaluate_forming(compiled, snapshot, question.as_of)
-    return evaluator.evaluate_closed(compiled, snapshot, question.index)
-
-
-async def _in_thread(replica: MarketReplica, step: Callable[[], Result]) -> Result:
-    return await asyncio.get_running_loop().run_in_executor(replica.thread, step)
+        return evaluator.evaluate_forming(compiled, snapshot, question.as_of, is_over)
+    return evaluator.evaluate_closed(compiled, snapshot, question.index, is_over)

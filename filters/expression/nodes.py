@@ -128,3 +128,10 @@ class Window(Node):
     def candles(self) -> int:
         """How many candles it looks at."""
         return int(self.parameters[0])
+
+
+def inputs_of(node: Node) -> tuple[Node, ...]:
+    """What the node is computed from."""
+    if isinstance(node, Shifted | Windowed | Aligned):
+        return (node.argument,)
+    return node.arguments if isinstance(node, Pointwise | Column | Window) else ()
