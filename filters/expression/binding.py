@@ -44,7 +44,8 @@ class Binding:
         given = next((place for place, argument in enumerate(positional) if isinstance(argument.node, Constant)), len(positional))
         if given in self._acceptable():
             return given
-        raise Misuse(f"{function.name} takes {self._wanted()} and then numbers: {function.signature}")
+        calls = f"{function.short} or {function.signature}" if 0 in self._acceptable() else function.signature
+        raise Misuse(f"{function.name} takes {self._wanted()} and then numbers: {calls}")
 
     def _acceptable(self) -> set[int]:
         """How many series may be given: all, only those without a default, or a first one that any series can stand for."""
@@ -98,7 +99,8 @@ class Binding:
     def _check_name(self, name: str, argument: Argument, given: Mapping[str, Argument]) -> None:
         names = [parameter.name for parameter in self._function.parameters]
         if name not in names:
-            raise Misuse(f"{self._function.name} has no parameter {name!r}", suggestion=nearest(name, names), at=argument.at)
+            there_are = f"; it has {', '.join(names)}" if names else ""
+            raise Misuse(f"{self._function.name} has no parameter {name!r}{there_are}", suggestion=nearest(name, names), at=argument.at)
         if name in given:
             raise Misuse(f"{name} is given twice", at=argument.at)
 

@@ -9,6 +9,7 @@ from domain.market import Interval
 from filters.expression.compiled import SCORE, CompiledFilter
 from filters.expression.cost import cost_of
 from filters.expression.expressions import Expressions, Failed, not_part
+from filters.expression.foreign_names import looks_like
 from filters.expression.graph import Graph
 from filters.expression.nodes import Node
 from filters.expression.parse import Source
@@ -96,6 +97,8 @@ class _Program:
             raise
         if again:
             raise Misuse(f"{name} has a value already; give this one another name")
+        if plain := looks_like(name, BUILT_IN):
+            raise Misuse(f"{name} is not {plain}, it only looks like it: choose another name")
         if name in BUILT_IN and name not in RESULTS:
             raise Misuse(f"{name} is a name of the language; choose another")
         if name.startswith("_"):

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.market import Interval
 from filters.expression.binding import Argument, Binding
+from filters.expression.foreign_names import PREFIXES, unknown
 from filters.expression.functions import Function
 from filters.expression.graph import Graph
 from filters.expression.language import at_least, every, greater
@@ -39,6 +40,11 @@ _NAMES_OF_SYNTAX: Mapping[type[ast.AST], str] = {
     ast.NamedExpr: ":=",
     ast.Starred: "*",
     ast.Slice: "a slice",
+    ast.FloorDiv: "//",
+    ast.MatMult: "@",
+    ast.LShift: "<<",
+    ast.RShift: ">>",
+    ast.BitXor: "^",
     ast.Import: "import",
     ast.ImportFrom: "import",
     ast.FunctionDef: "def",
@@ -165,7 +171,7 @@ class Expressions:
             return Misuse(f"{name} is a function: write {FUNCTIONS[name].signature}")
         if name in BUILT_IN:
             return Misuse(f"{name} cannot be used as a value")
-        return Misuse(f"there is no {name!r}", suggestion=nearest(name, {*BUILT_IN, *self.names}))
+        return unknown("", name, {*BUILT_IN, *self.names})
 
     def _attribute(self, expression: ast.Attribute) -> Value:
         return attribute(self._graph, self.value(expression.value), expression.attr)
@@ -194,7 +200,7 @@ class Expressions:
             raise Misuse(f"& and | are not part of the language: write {word}")
         kernel = _ARITHMETIC.get(type(expression.op))
         if kernel is None:
-            raise Misuse(f"{type(expression.op).__name__} is not part of the language")
+            raise Misuse(not_part(expression.op).message)
         left, right = self._all(lambda: self.number(expression.left, "arithmetic"), lambda: self.number(expression.right, "arithmetic"))
         if kernel == "power" and isinstance(right, Constant) and right.value == 2:  # numpy does so itself for some shapes only
             return self._graph.pointwise("multiply", left, left)
@@ -234,6 +240,8 @@ class Expressions:
                 return self._candles(expression)
             case ast.Name(id=name):
                 return self._called(self._function(name), expression, self._graph.base)
+            case ast.Attribute(value=ast.Name(id=prefix), attr=name) if prefix in PREFIXES and prefix not in self.names:
+                raise Misuse(f"functions stand by themselves here, without {prefix!r}: write {self._function(name).signature}")
             case ast.Attribute(value=owner, attr=name):
                 return self._method(owner, name, expression)
         raise Misuse("only functions can be called")
@@ -245,7 +253,7 @@ class Expressions:
             raise Misuse(f"{name}(...) stands on a line of its own")
         if name in self.names or name in BUILT_IN:
             raise Misuse(f"{name} is not a function")
-        raise Misuse(f"there is no function {name!r}", suggestion=nearest(name, [*FUNCTIONS, "candles"]))
+        raise unknown("function ", name, [*FUNCTIONS, "candles"])
 
     def _method(self, owner: ast.expr, name: str, expression: ast.Call) -> Value:
         value = self.value(owner)

@@ -52,7 +52,15 @@ class Function:
     @property
     def signature(self) -> str:
         """How a call is written, defaults included."""
-        inputs = [f"{item.name}" for item in self.inputs] + ["..."] * self.is_variadic
+        inputs = [item.name for item in self.inputs] + ["..."] * self.is_variadic
+        return self._call(inputs)
+
+    @property
+    def short(self) -> str:
+        """How a call is written that leaves out what may be."""
+        return self._call([item.name for item in self.inputs if not item.default])
+
+    def _call(self, inputs: list[str]) -> str:
         return f"{self.name}({', '.join(inputs + [_shown(parameter) for parameter in self.parameters])})"
 
 

@@ -29,13 +29,19 @@ class Source:
         try:
             tree = ast.parse(self.code)
         except SyntaxError as error:
-            raise FilterRefusedError((_syntax_problem(error),)) from None
+            raise FilterRefusedError((self._syntax_problem(error),)) from None
         except (RecursionError, MemoryError):
             raise FilterRefusedError((self.problem("this is nested too deeply", None),)) from None
         except ValueError as error:
             raise FilterRefusedError((self.problem(f"this text cannot be read: {error}", None),)) from None
         self._check_depth(tree)
         return tree
+
+    def _syntax_problem(self, error: SyntaxError) -> FilterProblem:
+        line = max(1, error.lineno or 1)
+        hint, column = _foreign_syntax(self._lines[line - 1] if line <= len(self._lines) else "")
+        message = f"this cannot be read: {hint or error.msg}"
+        return FilterProblem(message=message, line=line, column=column or max(1, error.offset or 1))
 
     def _check_depth(self, tree: ast.Module) -> None:
         level: list[ast.AST] = [tree]
@@ -52,5 +58,24 @@ class Source:
         return len(text.encode(errors="surrogatepass")[:offset].decode(errors="ignore")) + 1
 
 
-def _syntax_problem(error: SyntaxError) -> FilterProblem:
-    return FilterProblem(message=f"this cannot be read: {error.msg}", line=max(1, error.lineno or 1), column=max(1, error.offset or 1))
+_FOREIGN_SYNTAX = (
+    (re.compile(r"&&"), "write and instead of &&"),
+    (re.compile(r"\|\|"), "write or instead of ||"),
+    (re.compile(r"[!=]=="), "write == or !="),
+    (re.compile(r"!(?!=)"), "write not instead of !"),
+    (re.compile(r":="), "write = to give a name"),
+    (re.compile(r"\?"), "there is no choice with ? and :"),
+    (re.compile(r"^\s*//"), "a comment begins with #"),
+    (
+        re.compile(r"^\s*(const|let|var|return|function|if|else)\b|[{};]\s*$|=>"),
+        "this looks like JavaScript, which is another language of filters",
+    ),
+)
+"""What other languages write, and what to do about it."""
+
+
+def _foreign_syntax(line: str) -> tuple[str, int]:
+    """What to write instead of the first foreign syntax in the line, and its column from 1; nothing and 0 where there is none."""
+    found = ((match.start(), hint) for pattern, hint in _FOREIGN_SYNTAX if (match := pattern.search(line)))
+    place, hint = min(found, default=(-1, ""))
+    return hint, place + 1

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from domain.filters import FilterSpec
 from domain.market import Interval
 from filters.expression import compile_filter
+from filters.expression.foreign_names import WRITTEN_HERE
+from filters.expression.values import BUILT_IN
 from filters.validation import check
 from tests.unit.filters.calls import ALL
 
@@ -37,7 +39,7 @@ CASES = {
     ),
     "unknown parameter": (
         "match = rsi(close, timeperod=3) > 1",
-        "line 1, column 30: rsi has no parameter 'timeperod' Did you mean 'timeperiod'?",
+        "line 1, column 30: rsi has no parameter 'timeperod'; it has timeperiod Did you mean 'timeperiod'?",
     ),
     "parameter twice": ("match = rsi(close, 3, timeperiod=4) > 1", "line 1, column 34: timeperiod is given twice"),
     "too many arguments": ("match = rsi(close, 3, 4) > 1", "line 1, column 23: rsi takes fewer arguments: rsi(close, timeperiod=14)"),
@@ -48,7 +50,10 @@ CASES = {
     "missing parameter": ("match = close > highest(high)", "line 1, column 17: highest lacks its candles: highest(series, candles)"),
     "some of several prices": (
         "match = adx(close, 14) > 20",
-        "line 1, column 9: adx takes high, low, close or no series at all and then numbers: adx(high, low, close, timeperiod=14)",
+        (
+            "line 1, column 9: adx takes high, low, close or no series at all and then numbers: "
+            "adx(timeperiod=14) or adx(high, low, close, timeperiod=14)"
+        ),
     ),
     "series as parameter": ("match = sma(close, 5, close) > 1", "line 1, column 23: sma takes fewer arguments: sma(close, timeperiod=30)"),
     "series as period": ("match = highest(close, low) > 1", "line 1, column 24: candles must be a number, not a series or condition"),
@@ -119,6 +124,53 @@ CASES = {
     ),
     "plotted condition": ('plot("a", close > 1)\n' + GOOD, "line 1, column 11: plot needs a number, not a condition"),
     "column counts characters": ('plot("größer", clse)\n' + GOOD, "line 1, column 16: there is no 'clse' Did you mean 'close'?"),
+    "prefix of another language": (
+        "match = ta.ema(close, 9) > 1",
+        "line 1, column 9: functions stand by themselves here, without 'ta': write ema(close, timeperiod=30)",
+    ),
+    "name of another language": (
+        "match = ta.crossover(close, open)",
+        "line 1, column 9: there is no function 'crossover'; here one writes crosses_above(close, open)",
+    ),
+    "helper of the browser": (
+        "match = calculateRSI(close) < 30",
+        "line 1, column 9: there is no function 'calculateRSI' Did you mean 'rsi'?",
+    ),
+    "name of a series elsewhere": ("match = price > 3", "line 1, column 9: there is no 'price'; here one writes close"),
+    "letter of another alphabet": (
+        "match = \u0441lose > 1",
+        (
+            "line 1, column 9: there is no '\u0441lose': its '\u0441' is a cyrillic small letter es, not the 'c' it looks like"
+            " Did you mean 'close'?"
+        ),
+    ),
+    "own name that only looks like ours": (
+        "cl\u043ese = 3\n" + GOOD,
+        "line 1, column 1: cl\u043ese is not close, it only looks like it: choose another name",
+    ),
+    "and of JavaScript": ("match = close > 1 && open > 1", "line 1, column 19: this cannot be read: write and instead of &&"),
+    "or of JavaScript": ("match = close > 1 || open > 1", "line 1, column 19: this cannot be read: write or instead of ||"),
+    "not of JavaScript": ("match = !(close > 1)", "line 1, column 9: this cannot be read: write not instead of !"),
+    "equality of JavaScript": ("match = close === open", "line 1, column 15: this cannot be read: write == or !="),
+    "choice of JavaScript": ("match = close > 1 ? 2 : 3", "line 1, column 19: this cannot be read: there is no choice with ? and :"),
+    "assignment of Pine": ("x := close\n" + GOOD, "line 1, column 3: this cannot be read: write = to give a name"),
+    "JavaScript": (
+        "const x = 3;",
+        "line 1, column 1: this cannot be read: this looks like JavaScript, which is another language of filters",
+    ),
+    "division of whole numbers": ("match = close // 2 > 1", "line 1, column 9: // is not part of the language"),
+    "day on short candles": (
+        'match = close > candles("1m").vwap()',
+        'line 1, column 17: 24 h are 1440 candles of 1m and a filter can count on 512: write vwap(hours=8) or candles("5m").vwap()',
+    ),
+    "session that does not divide the day": (
+        "match = close > vwap(hours=5)",
+        "line 1, column 17: the sessions of a day are 1, 2, 3, 4, 6, 8, 12 or 24 hours long, not 5",
+    ),
+    "session of one candle": (
+        'match = close > candles("4h").vwap(hours=4)',
+        'line 1, column 17: 4 h are less than two candles of 4h: write candles("1h").vwap(hours=4)',
+    ),
     "own function of candles": (
         'match = candles("1h").highest(3) > 1',
         "line 1, column 9: highest is not a function of candles: write highest(series, candles)",
@@ -180,6 +232,15 @@ def test_search_for_problems_ends_after_fifty() -> None:
 
     assert len(found) == 51
     assert found[-1].endswith("there may be more problems from here on")
+
+
+@pytest.mark.parametrize("name", WRITTEN_HERE)
+def test_what_is_written_here_instead_of_a_foreign_name_compiles(name: str) -> None:
+    written = WRITTEN_HERE[name]
+    is_condition = "crosses" in written or "bullish" in written
+
+    assert [] == problems(f"match = {written}" if is_condition else f"match = {written} > 0")
+    assert name not in BUILT_IN
 
 
 def test_shared_subexpressions_cost_their_size_once() -> None:
