@@ -110,11 +110,8 @@ def _stochastic_rsi(klines: Any, rsi: Any = 14, stoch: Any = 14, k: Any = 3, d: 
     given = _Klines(klines)
     n, width, fast, slow = (each if isinstance(each, int) else _whole(each) for each in (rsi, stoch, k, d))
     first = n + width - 1 + fast - 1 + slow - 1
-    strength = call("rsi", [given.column("close")], [n])
-    low, high = call("lowest", [strength], [width]), call("highest", [strength], [width])
-    raw = arithmetic("*", arithmetic("/", arithmetic("-", strength, low), arithmetic("-", high, low)), constant(100))
-    smooth = call("sma", [raw], [fast])
-    smoother = call("sma", [smooth], [slow])
+    inputs, periods = [given.column("close")], [n, width, fast, slow]
+    smooth, smoother = (call("stoch_rsi", inputs, periods, output) for output in ("k", "d"))
     at = [given.count - 1 - place + given.ago for place in range(given.count)]
     empty = Record({"k": constant(0), "d": constant(0)})
     return Items.of(
@@ -238,3 +235,18 @@ HELPER_FORMS: Mapping[str, Callable[..., Any]] = {
     "getLatestVWAP": _volume_average,
 }
 """By the helper's name. What is missing here has no counterpart, or none that is the same."""
+
+
+def _true_range_index(klines: Any, period: Any = constant(14)) -> Any:  # noqa: B008
+    given = _Klines(klines)
+    return given.now(call("adx", [given.column(name) for name in ("high", "low", "close")], [_whole(period)]))
+
+
+def _true_stochastic(klines: Any, k: Any = constant(14), d: Any = constant(3), smooth: Any = constant(3)) -> Any:  # noqa: B008
+    given = _Klines(klines)
+    inputs, parameters = [given.column(name) for name in ("high", "low", "close")], [_whole(k), _whole(smooth), 0, _whole(d), 0]
+    return Record({output: given.now(call("stoch", inputs, parameters, output)) for output in ("k", "d")})
+
+
+TRUE_FORMS: Mapping[str, Callable[..., Any]] = {"calculateADX": _true_range_index, "calculateStochastic": _true_stochastic}
+"""What the names of some helpers promise, where the browser's compute something else."""

@@ -26,7 +26,6 @@ from filters.translation.form import (
     ticker,
     truth,
 )
-from filters.translation.library import HELPER_FORMS
 from filters.translation.operations import calculated, choose, compared, number_of, text_of, truth_of
 from filters.translation.values import UNDEFINED, BuiltIn, Candle, Either, Item, Items, Nothing, Record, Text, Untranslatable
 
@@ -61,8 +60,11 @@ _NAMESPACES = ("helpers", "Math", "Number", "Array", "Object", "console", "JSON"
 class Members:
     """Members of values, for one reader. Whatever is not known raises Untranslatable."""
 
-    def __init__(self, apply: Apply, depth: Callable[[], int], since: Callable[[int], Condition]) -> None:
+    def __init__(
+        self, apply: Apply, depth: Callable[[], int], since: Callable[[int], Condition], helpers: Mapping[str, Callable[..., Any]]
+    ) -> None:
         """`depth` tells how many conditions hold where the reader is, `since` which of them came after so many."""
+        self._helpers = helpers
         self._apply = apply
         self._depth = depth
         self._since = since
@@ -139,7 +141,7 @@ class Members:
         raise Untranslatable(f"{called.path.replace('items', 'list')} is not translated")
 
     def _helper(self, name: str, arguments: list[Any]) -> Any:
-        form = HELPER_FORMS.get(name)
+        form = self._helpers.get(name)
         if form is None:
             raise Untranslatable(f"helpers.{name} has no counterpart in the expression language")
         try:

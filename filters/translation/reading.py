@@ -55,15 +55,14 @@ class Exit:
 
 
 class Reader:
-    """Reads one filter of one interval, once. Raises Untranslatable."""
+    """Reads one filter, once. `helpers` are the forms of the browser's helpers by name. Raises Untranslatable."""
 
-    def __init__(self, interval: Interval) -> None:
-        self._interval = interval
+    def __init__(self, helpers: Mapping[str, Callable[..., Any]]) -> None:
         self._branches: list[Branch] = []
         self._exits: list[Exit] = []
         self._steps = 0
         self._depth = 0
-        self._members = Members(self._apply, lambda: len(self._branches), self._since)
+        self._members = Members(self._apply, lambda: len(self._branches), self._since, helpers)
         self.names: dict[Form, str] = {}
         """What the filter calls a form, by form."""
 

@@ -1,11 +1,14 @@
 """A browser filter in the expression language: a proposal, to be compared on history before anybody is shown it."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from domain.errors import FilterRefusedError
 from domain.filters import FilterSpec, Language
 from filters.expression import compile_filter
 from filters.translation.form import YES, Condition
+from filters.translation.library import HELPER_FORMS, TRUE_FORMS
 from filters.translation.operations import truth_of
 from filters.translation.reading import Reader
 from filters.translation.syntax import first_error, line_of, parse
@@ -25,10 +28,18 @@ class Refused:
     """Counts from 1 in the filter."""
 
 
-def translate(spec: FilterSpec) -> FilterSpec | Refused:
-    """The same filter in expressions as far as its definitions go. It compiles; whether it finds the same is for history to say."""
+def has_true_definitions(spec: FilterSpec) -> bool:
+    """Whether the filter calls a helper that is something else than its name promises."""
+    return any(f".{name}" in spec.code for name in TRUE_FORMS)
+
+
+def translate(spec: FilterSpec, *, with_true_indicators: bool = False) -> FilterSpec | Refused:
+    """The same filter in expressions as far as its definitions go. It compiles; whether it finds the same is for history to say.
+
+    `with_true_indicators`: with what the names of helpers promise in place of what the browser's compute; then it is another filter.
+    """
     try:
-        code = _translated(spec)
+        code = _translated(spec, {**HELPER_FORMS, **TRUE_FORMS} if with_true_indicators else HELPER_FORMS)
         proposal = FilterSpec(code=code, interval=spec.interval, language=Language.EXPRESSION, trigger=spec.trigger)
         compile_filter(proposal)
     except Untranslatable as refusal:
@@ -38,11 +49,11 @@ def translate(spec: FilterSpec) -> FilterSpec | Refused:
     return proposal
 
 
-def _translated(spec: FilterSpec) -> str:
+def _translated(spec: FilterSpec, helpers: Mapping[str, Callable[..., Any]]) -> str:
     root = parse(spec.code)
     if error := first_error(root):
         raise Untranslatable("this cannot be read as JavaScript", line_of(error))
-    reader = Reader(spec.interval)
+    reader = Reader(helpers)
     result = reader.result(root)
     windows = Windows()
     try:

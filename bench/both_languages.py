@@ -1,0 +1,59 @@
+"""The same filters in both languages on all the real candles there are: `python -m bench.both_languages`. Prints one line per filter.
+
+Takes minutes. What the tests do with a few symbols of the end, this does with every symbol at every candle that has the history.
+Ends with 1 where filters whose definitions coincide differ.
+"""
+
+import asyncio
+import sys
+import time
+from dataclasses import replace
+
+from domain.filters import FilterSpec, Language
+from domain.market import Interval
+from filters.javascript.in_process import InProcessEngine
+from filters.preview.coarser import coarser
+from filters.preview.languages import prepare
+from filters.preview.past_candles import PastCandles
+from filters.translation.agreement import Agreement, compare
+from tests.unit.preview.past_market import RECORDED_1M, RECORDED_5M, recorded
+from tests.unit.translation.pairs import COINCIDING, NEARLY, Pair
+
+ALL = 1_000_000
+
+
+async def main() -> int:
+    """Compare every pair on both records."""
+    differing = 0
+    with InProcessEngine() as engine:
+        for path, interval in ((RECORDED_1M, Interval.M1), (RECORDED_5M, Interval.M5)):
+            candles = _with_quarters(recorded(path, interval, ALL), interval)
+            print(f"# {path.stem}: {len(candles.symbols)} symbols")
+            for pair in COINCIDING:
+                differing += await _told(pair, interval, candles, engine)
+            for pair, _ in NEARLY:
+                await _told(pair, interval, candles, engine)
+    print(f"differing evaluations of coinciding definitions: {differing}")
+    return 1 if differing else 0
+
+
+def _with_quarters(candles: PastCandles, interval: Interval) -> PastCandles:
+    quarters = replace(coarser(candles.of(interval), Interval.M15), known_from=0)  # the record is too short for 512 of them
+    return PastCandles(symbols=candles.symbols, intervals={**candles.intervals, Interval.M15: quarters})
+
+
+async def _told(pair: Pair, interval: Interval, candles: PastCandles, engine: InProcessEngine) -> int:
+    began = time.perf_counter()
+    found = await _agreement(pair, interval, candles, engine)
+    print(f"{pair.name}: {found} ({time.perf_counter() - began:.1f} s)", flush=True)
+    return found.differing
+
+
+async def _agreement(pair: Pair, interval: Interval, candles: PastCandles, engine: InProcessEngine) -> Agreement:
+    browsers = FilterSpec(code=pair.javascript, interval=interval, language=Language.JAVASCRIPT, required_intervals=pair.others)
+    ours = await prepare(FilterSpec(code=pair.expression, interval=interval), None, "pairs")
+    return await compare(await prepare(browsers, engine, "pairs"), ours, interval, candles, ALL)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,38 @@
+"""A filter as the browser evaluated it: whole lists of klines made beforehand, and helpers that calculate everything anew."""
+
+from dataclasses import replace
+from importlib import resources
+
+from domain.filters import FilterProblem
+from filters.javascript.contract import JavaScriptEngine, JavaScriptFilter, Verdicts, View
+
+_LINES = (resources.files("filters.translation") / "browser_library.js").read_text(encoding="utf-8").splitlines()
+LIBRARY = " ".join(line.strip() for line in _LINES if not line.startswith("//"))
+"""The browser's helpers as `browserHelpers`, in one line."""
+_BEFORE = (
+    f"{LIBRARY} const plainTimeframes = Object.fromEntries(Object.entries(timeframes)"
+    ".map(([interval, rows]) => [interval, Array.from(rows, (row) => Array.from(row))])); "
+    "return (function (klines) {{ return (function (ticker, timeframes, helpers, hvnNodes) {{ "
+)
+_AFTER = "\n}})({{ ...ticker }}, plainTimeframes, browserHelpers, []); }})(plainTimeframes[{interval!r}]);"
+
+
+class AsInTheBrowser:
+    """A JavaScriptEngine: filters as the browser evaluated them, in the isolation of another engine, and many times slower than it."""
+
+    def __init__(self, engine: JavaScriptEngine) -> None:
+        self._engine = engine
+
+    async def evaluate(self, user: str, compiled: JavaScriptFilter, view: View) -> Verdicts:
+        """One pass over all rows. Raises UnavailableError."""
+        return await self._engine.evaluate(user, _wrapped(compiled), view)
+
+    async def check(self, compiled: JavaScriptFilter) -> tuple[FilterProblem, ...]:
+        """What keeps the filter from being run."""
+        return await self._engine.check(compiled)
+
+
+def _wrapped(compiled: JavaScriptFilter) -> JavaScriptFilter:
+    """Every line of the filter keeps its number. The filter may declare `klines` itself, as it may where that is no argument."""
+    after = _AFTER.format(interval=str(compiled.interval))
+    return replace(compiled, code=_BEFORE.format() + compiled.code + after)
