@@ -5,6 +5,7 @@ CloudtraderErrors and nothing else: NotFoundError; RefusedError, LimitReachedErr
 UnavailableError with what became of the request.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ class Deployments:
 
     async def create(self, user_id: UUID, name: str, settings: TraderSettings, *, description: str = "", mode: Mode = Mode.DEMO) -> Trader:
         """Store a new trader. Raises FilterRefusedError for a filter that does not compile; nothing is stored then."""
-        _require_good_filter(settings.filter)
+        await _require_good_filter(settings.filter)
         return await self._traders.create(user_id, name, description, settings, mode)
 
     async def deploy(self, user_id: UUID, id_or_name: str) -> DeployResult:
@@ -149,7 +150,7 @@ class Deployments:
 
     async def update(self, user_id: UUID, id_or_name: str, settings: TraderSettings) -> Trader:
         """Store new settings as a new version and hand them to the trader where it runs. Stored settings stay, whatever the trader says."""
-        _require_good_filter(settings.filter)
+        await _require_good_filter(settings.filter)
         stored = await self._traders.find(user_id, id_or_name)
         if stored.enabled_in_cloud:
             _require_runnable(settings.filter)
@@ -272,11 +273,11 @@ def instance_id_of(user_id: UUID) -> UUID:
     return uuid5(user_id, "instance")
 
 
-def _require_good_filter(spec: FilterSpec) -> None:
+async def _require_good_filter(spec: FilterSpec) -> None:
     """Refuse a filter that does not compile. One in Go is kept as it is: there is nothing to compile it."""
     from filters.validation import check  # noqa: PLC0415  (TA-Lib takes 0.7 s to load, and most requests need none)
 
-    if spec.language is not Language.GO and (problems := check(spec)):
+    if spec.language is not Language.GO and (problems := await asyncio.to_thread(check, spec)):
         raise FilterRefusedError(problems)
 
 
