@@ -3,8 +3,8 @@
     python -m local up|down|reset
 
 Settings come from the environment: CLOUDTRADER_STATE (folder, .state), MARKET (binance, simulated or replay:FILE; empty: Binance where it
-can be reached), MARKET_SPEED, MARKET_START and MARKET_HOLD=1 (how a simulated market plays), WORKERS (processes, 1), FORCE=1 (reset
-without asking).
+can be reached), MARKET_SYMBOLS, MARKET_SPEED, MARKET_START and MARKET_HOLD=1 (how a simulated market plays), WORKERS (processes, 1),
+FORCE=1 (reset without asking).
 """
 
 import argparse

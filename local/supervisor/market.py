@@ -16,6 +16,8 @@ from local.foreground import StartError
 
 REACHABLE_WITHIN = timedelta(seconds=3)
 REPLAY_PREFIX = "replay:"
+SYMBOLS = 400
+"""Of a simulated market: about as many as trade against USDT."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +26,8 @@ class MarketChoice:
 
     market: Market
     why: str
+    symbols: int = SYMBOLS
+    """Of a simulated market."""
     replay_file: Path | None = None
     playback: tuple[str, ...] = ()
     """How the simulated exchange plays its market: arguments for it."""
@@ -67,6 +71,14 @@ def _replay(name: str) -> MarketChoice:
     if not file.is_file():
         raise StartError(f"MARKET=replay:{file}: there is no such file. Name a recording (Parquet or CSV) by its path.")
     return MarketChoice(market=Market.REPLAY, why=f"MARKET=replay:{file}", replay_file=file.resolve())
+
+
+def simulated_symbols(environment: Mapping[str, str]) -> int:
+    """MARKET_SYMBOLS. Raises StartError for what is no number from 1 to SYMBOLS."""
+    wanted = environment.get("MARKET_SYMBOLS") or str(SYMBOLS)
+    if not (wanted.isdecimal() and 1 <= int(wanted) <= SYMBOLS):
+        raise StartError(f"MARKET_SYMBOLS={wanted} is not a number of symbols: use 1 to {SYMBOLS}.")
+    return int(wanted)
 
 
 def playback(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from local.supervisor import state_directory
 from local.supervisor.display import PlainDisplay, TableDisplay
 from local.supervisor.environment_file import read_environment, write_environment
 from local.supervisor.leftovers import end_leftovers
-from local.supervisor.market import MarketChoice, choose_market, playback
+from local.supervisor.market import MarketChoice, choose_market, playback, simulated_symbols
 from local.supervisor.ports import choose_ports
 from local.supervisor.stack import Stack, usual_ports
 from local.supervisor.status import Display
@@ -36,7 +36,7 @@ async def run_session(state: Path, *, wanted_market: str, workers: int, console:
     """Run the system in the foreground until SIGINT, SIGTERM or SIGHUP; the exit status. Raises StartError before anything has started."""
     _use_no_threads()
     _require_programs()
-    market = replace(await choose_market(wanted_market), playback=playback(os.environ))
+    market = replace(await choose_market(wanted_market), symbols=simulated_symbols(os.environ), playback=playback(os.environ))
     state_directory.prepare(state)
     _refuse_second(state)
     _require_sound(state)

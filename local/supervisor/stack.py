@@ -27,7 +27,6 @@ USUAL_PORTS = {
 }
 FIRST_WORKER_METRICS_PORT = 9464
 MAX_WORKERS = 64
-SIMULATED_SYMBOLS = 400
 RESERVED_SYMBOLS = 3
 """More, for `cloudtrader exchange fault list`."""
 WORKER_GRACE = timedelta(seconds=25)
@@ -138,7 +137,7 @@ class Stack:
     def _exchange(self) -> ProcessSpec:
         replay = self.market.replay_file
         clock = ("--clock", self.state / "market-clock.json")  # traders never look back: neither may a market that is started again
-        generated = ("--generate", "--symbols", SIMULATED_SYMBOLS + RESERVED_SYMBOLS, "--reserve", RESERVED_SYMBOLS)
+        generated = ("--generate", "--symbols", self.market.symbols + RESERVED_SYMBOLS, "--reserve", RESERVED_SYMBOLS)
         candles = ("--replay", replay) if replay else generated
         return ProcessSpec(
             name="exchange",

@@ -16,6 +16,7 @@ from tests.acceptance.commands import cloudtrader
 from tests.acceptance.running_stack import RunningStack, running_stack
 
 SPEED = "20"
+SYMBOLS = "80"
 SIGNAL_WITHIN = 120.0
 RUNNING_TRADERS = "WorkflowType = 'trader' AND ExecutionStatus = 'Running'"
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(scope="module")
 async def stack() -> AsyncIterator[RunningStack]:
     began = asyncio.get_running_loop().time()
-    async with running_stack(MARKET="simulated", MARKET_SPEED=SPEED) as stack:
+    async with running_stack(MARKET="simulated", MARKET_SPEED=SPEED, MARKET_SYMBOLS=SYMBOLS) as stack:
         measured("first start", asyncio.get_running_loop().time() - began)
         yield stack
 

@@ -16,8 +16,8 @@ from tests.acceptance.running_stack import RunningStack, running_stack
 FILE = Path(__file__).parents[3] / "shared/data/klines/1m_94usdt_2021-05-11_2021-05-13.parquet"
 SPEED = 90
 START = "2021-05-12T22:10"
-"""Bitcoin falls by an eighth in the three hours after."""
-MARKET_MINUTES = 210
+"""Bitcoin falls by an eighth in the hours after."""
+MARKET_MINUTES = 150
 KILLS = ((0.15, "worker-1"), (0.35, "feeder"), (0.55, "worker-1"), (0.75, "feeder"))
 """At these parts of the replay."""
 SETTLED_WITHIN = 60.0

@@ -44,7 +44,7 @@ class Control:
     async def klines(self, symbol):
         """The newest minutes by index, as open, high, low, close, volume, quote volume, trades, taker volume."""
         rows = await self._client.get("/api/v3/klines", params={"symbol": symbol, "interval": "1m", "limit": 1_000})
-        return {row[0] // 60_000: [float(row[column]) for column in (1, 2, 3, 4, 5, 7, 8, 9)] for row in rows.raise_for_status().json()}
+        return {row[0] // 60_000: [float(row[column]) for column in (1, 2, 3, 4, 5, 7, 8, 9, 10)] for row in rows.raise_for_status().json()}
 
     async def close(self):
         await self._client.delete("/control/faults")

@@ -11,7 +11,7 @@ from domain.market import Market
 from local.__main__ import worker_count
 from local.foreground import StartError
 from local.supervisor.environment_file import read_environment, write_environment
-from local.supervisor.market import MarketChoice, choose_market
+from local.supervisor.market import MarketChoice, choose_market, simulated_symbols
 from local.supervisor.ports import choose_ports
 from local.supervisor.session import summary
 from local.supervisor.specs import require_start_order
@@ -93,6 +93,16 @@ async def test_a_market_that_makes_no_sense_is_refused(wanted, message):
 def test_a_number_of_workers_that_makes_no_sense_is_refused(text):
     with pytest.raises(StartError, match="use 1 to 64"):
         worker_count(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "401", "1.5"])
+def test_a_number_of_symbols_that_makes_no_sense_is_refused(text):
+    with pytest.raises(StartError, match="use 1 to 400"):
+        simulated_symbols({"MARKET_SYMBOLS": text})
+
+
+def test_a_simulated_market_has_as_many_symbols_as_are_wanted():
+    assert (400, 400, 25) == tuple(simulated_symbols(given) for given in ({}, {"MARKET_SYMBOLS": ""}, {"MARKET_SYMBOLS": "25"}))
 
 
 def test_settings_are_written_for_the_owner_alone_and_replaced_as_a_whole(tmp_path):

@@ -14,12 +14,11 @@ from domain.tiers import Tier
 from domain.traders import TraderStatus
 from tests.acceptance.backend import Backend, eventually, measured
 from tests.acceptance.commands import tell
-from tests.acceptance.running_stack import RunningStack, small_stack
+from tests.acceptance.running_stack import RunningStack
 from workflows import ids
 
 RISING = "match = close > open"
 """Of a dozen symbols some newly match at every candle."""
-SPEED = "40"
 AT_ONCE = 15.0
 """A window lasts up to 300 s: whatever waited for its end would take longer. `-s` shows the time it took."""
 SILENCE = 6.0
@@ -27,19 +26,6 @@ SILENCE = 6.0
 SOON = 30.0
 
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module")
-async def stack() -> AsyncIterator[RunningStack]:
-    async with small_stack(MARKET_SPEED=SPEED) as stack:
-        yield stack
-
-
-@pytest.fixture(scope="module")
-async def backend(stack: RunningStack) -> AsyncIterator[Backend]:
-    async with Backend(stack) as backend:
-        await backend.market_is_complete()
-        yield backend
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,30 +13,19 @@ from domain.tiers import Tier
 from local.supervisor.market import binance_problem
 from tests.acceptance.backend import Backend
 from tests.acceptance.commands import PROGRAMS, Ended, cloudtrader, run
-from tests.acceptance.running_stack import RunningStack, small_stack
+from tests.acceptance.running_stack import RunningStack
 
-RISING = "match = close > open\n"
+NEVER = "match = close < 0\n"
+"""Other tests use the stack too."""
 REFUSED, USAGE, DOWN = 1, 2, 3
 
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.fixture(scope="module")
-async def stack() -> AsyncIterator[RunningStack]:
-    async with small_stack(MARKET_SPEED="1") as stack:
-        yield stack
-
-
-@pytest.fixture(scope="module")
-async def backend(stack: RunningStack) -> AsyncIterator[Backend]:
-    async with Backend(stack) as backend:
-        yield backend
-
-
 @pytest.fixture
-def rising(tmp_path: Path) -> Path:
-    file = tmp_path / "rising.filter"
-    file.write_text(RISING)
+def never(tmp_path: Path) -> Path:
+    file = tmp_path / "never.filter"
+    file.write_text(NEVER)
     return file
 
 
@@ -82,51 +71,51 @@ async def test_broken_filter(elite: User, tmp_path: Path) -> None:
     assert [] == await elite.traders()
 
 
-async def test_unknown_symbol(elite: User, rising: Path) -> None:
-    ended = await elite.create("Mine", rising, "--symbols", "BTCUSD", "--deploy")
+async def test_unknown_symbol(elite: User, never: Path) -> None:
+    ended = await elite.create("Mine", never, "--symbols", "BTCUSD", "--deploy")
     _assert_says(ended, REFUSED, "The market has no symbol BTCUSD. Did you mean BTCUSDT?")
     assert [("Mine", False, None)] == await elite.traders()
 
 
-async def test_unknown_interval(elite: User, rising: Path) -> None:
-    _assert_says(await elite.create("Mine", rising, interval="2m"), USAGE, "2m", "1m")
+async def test_unknown_interval(elite: User, never: Path) -> None:
+    _assert_says(await elite.create("Mine", never, interval="2m"), USAGE, "2m", "1m")
     assert [] == await elite.traders()
 
 
-async def test_trader_of_another_user(stack: RunningStack, backend: Backend, elite: User, rising: Path) -> None:
-    await elite.create("Theirs", rising)
+async def test_trader_of_another_user(stack: RunningStack, backend: Backend, elite: User, never: Path) -> None:
+    await elite.create("Theirs", never)
     stranger = await _user(stack, backend, Tier.ELITE)
     for verb in ("deploy", "pause", "stop", "status"):
         _assert_says(await stranger("trader", verb, "Theirs"), REFUSED, "This user has no trader 'Theirs'.")
     assert [("Theirs", False, None)] == await elite.traders()
 
 
-async def test_free_user(stack: RunningStack, backend: Backend, rising: Path) -> None:
+async def test_free_user(stack: RunningStack, backend: Backend, never: Path) -> None:
     free = await _user(stack, backend, Tier.FREE)
-    _assert_says(await free.create("Mine", rising, "--deploy"), REFUSED, "needs the Pro or Elite tier", "Upgrade")
+    _assert_says(await free.create("Mine", never, "--deploy"), REFUSED, "needs the Pro or Elite tier", "Upgrade")
     assert [("Mine", False, None)] == await free.traders()
 
 
 async def test_eleventh_trader_of_a_pro_user(stack: RunningStack, backend: Backend) -> None:
     user, email = await backend.new_user(Tier.PRO)
     for number in range(10):
-        await backend.deploy(f"Trader {number}", RISING, "1m", user=user, cadence_seconds=60)
-    await backend.create("Trader 10", RISING, "1m", user=user, cadence_seconds=60)
+        await backend.deploy(f"Trader {number}", NEVER, "1m", user=user, cadence_seconds=60)
+    await backend.create("Trader 10", NEVER, "1m", user=user, cadence_seconds=60)
     pro = User(stack, email)
     _assert_says(await pro("trader", "deploy", "Trader 10"), REFUSED, "allows 10 traders", "Remove one from the cloud or upgrade")
     assert [("Trader 10", False, None)] == [trader for trader in await pro.traders() if not trader[1]]
 
 
-async def test_deploying_while_the_database_does_not_answer(stack: RunningStack, elite: User, rising: Path) -> None:
-    await elite.create("Mine", rising)
+async def test_deploying_while_the_database_does_not_answer(stack: RunningStack, elite: User, never: Path) -> None:
+    await elite.create("Mine", never)
     with stack.frozen("postgres"):
         _assert_says(await elite("trader", "deploy", "Mine"), DOWN, "Supabase does not answer")
     assert [("Mine", False, None)] == await elite.traders()
     assert 0 == (await elite("trader", "deploy", "Mine")).status
 
 
-async def test_deploying_while_the_database_is_gone(stack: RunningStack, elite: User, rising: Path) -> None:
-    await elite.create("Mine", rising)
+async def test_deploying_while_the_database_is_gone(stack: RunningStack, elite: User, never: Path) -> None:
+    await elite.create("Mine", never)
     ended = await elite("trader", "deploy", "Mine", CLOUDTRADER_SUPABASE_URL="http://127.0.0.1:1")
     _assert_says(ended, DOWN, "Supabase does not answer")
     assert [("Mine", False, None)] == await elite.traders()
