@@ -172,9 +172,9 @@ async def _engine(spec: FilterSpec) -> "AsyncIterator[JavaScriptEngine | None]":
     if spec.language is not Language.JAVASCRIPT:
         yield None
         return
-    from filters.javascript.in_process import InProcessEngine  # noqa: PLC0415
+    from workers.filter_sandbox import FilterSandbox  # noqa: PLC0415
 
-    with InProcessEngine() as engine:
+    async with FilterSandbox() as engine:
         yield engine
 
 

@@ -97,8 +97,7 @@ def _column(found: Preview, candles: PastCandles, part: _Part, name: str) -> Val
 
 def _times(found: Preview, indices: NDArray[np.int64]) -> Values:
     """Days since the epoch, as matplotlib counts them."""
-    days: Values = indices * (found.interval.milliseconds / Interval.D1.milliseconds)
-    return days
+    return np.asarray(indices * found.interval.milliseconds / Interval.D1.milliseconds, dtype=np.float64)
 
 
 def _is_price(values: Values, prices: dict[str, Values]) -> bool:

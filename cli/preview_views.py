@@ -120,7 +120,8 @@ def _checks(found: Preview) -> list[str]:
 
 def _cost(cost: CostEstimate) -> str:
     tick = f"{cost.tick.total_seconds() * 1e3:.2f} ms of CPU a tick, {cost.ticks_per_day:,} ticks a day"
-    return f"cost live: {tick}: {duration(cost.per_day)} a day, {cost.core_percent:.3g} % of a core"
+    shares = "".join(f"; {share:.3g} % of what {tier} allows one filter" for tier, share in cost.tier_percent.items())
+    return f"cost live: {tick}: {duration(cost.per_day)} a day, {cost.core_percent:.3g} % of a core{shares}"
 
 
 def _covered(each: Coverage) -> str:
@@ -160,19 +161,10 @@ def preview_document(found: Preview) -> dict[str, Any]:
         "most_at_once": found.most_at_once,
         "failures": found.failures,
         "forward_returns": found.forward_returns,
-        "look_ahead": {
-            "passed": found.look_ahead.passed,
-            "candles": found.look_ahead.candles,
-            "evaluations": found.look_ahead.evaluations,
-            "differences": found.look_ahead.differences[:LISTED],
-        },
+        "look_ahead": _fields(found.look_ahead, "passed", "candles", "evaluations")
+        | {"differences": found.look_ahead.differences[:LISTED]},
         "exits": _exits_document(found.exits) if found.exits else None,
-        "cost": {
-            "tick": found.cost.tick,
-            "ticks_per_day": found.cost.ticks_per_day,
-            "per_day": found.cost.per_day,
-            "core_percent": found.cost.core_percent,
-        },
+        "cost": _fields(found.cost, "tick", "ticks_per_day", "per_day", "core_percent", "tier_percent"),
         "coverage": found.coverage,
         "duration": found.duration,
         "assumptions": found.assumptions,
@@ -181,14 +173,15 @@ def preview_document(found: Preview) -> dict[str, Any]:
 
 
 def _exits_document(exits: SimulatedExits) -> dict[str, Any]:
-    names = ("rules", "passed_over", "win_rate", "expectancy", "profit_factor", "profit", "profit_percent", "max_drawdown")
-    document: dict[str, Any] = {name: getattr(exits, name) for name in names}
-    return document | {
-        "max_drawdown_percent": exits.max_drawdown_percent,
-        "reasons": exits.reasons,
+    figures = ("win_rate", "expectancy", "profit_factor", "profit", "profit_percent", "max_drawdown", "max_drawdown_percent")
+    return _fields(exits, "rules", "passed_over", *figures, "reasons") | {
         "trades_count": len(exits.trades),
         "trades": exits.trades[-LISTED:],
     }
+
+
+def _fields(of: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in names}
 
 
 def write_csv(found: Preview, path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.market import Interval
 from filters.preview.past_candles import PastCandles
@@ -28,9 +29,9 @@ class Coverage:
     worst: tuple[tuple[str, int], ...]
     """The symbols with most missing, and how many."""
     young: int
-    """Symbols whose candles begin later than those of others."""
+    """Symbols whose candles begin later than those of most."""
     ended: int
-    """Symbols whose candles end earlier than those of others."""
+    """Symbols whose candles end earlier than those of most."""
     absent: int
     """Symbols without any."""
 
@@ -57,7 +58,12 @@ def _coverage(candles: PastCandles, interval: Interval) -> Coverage:
         missing=int(missing.sum()),
         symbols_with_gaps=int(np.count_nonzero(missing)),
         worst=tuple((candles.symbols[row], int(missing[row])) for row in order if missing[row]),
-        young=int(np.count_nonzero((begins > earliest) & (count > 0))),
-        ended=int(np.count_nonzero((ends < latest) & (count > 0))),
+        young=int(np.count_nonzero(begins[count > 0] > _usual(begins[count > 0]))),
+        ended=int(np.count_nonzero(ends[count > 0] < _usual(ends[count > 0]))),
         absent=int(np.count_nonzero(count == 0)),
     )
+
+
+def _usual(places: NDArray[np.int64]) -> int:
+    """The most frequent of them."""
+    return int(np.bincount(places).argmax()) if len(places) else 0

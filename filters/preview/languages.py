@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from domain.errors import FilterRefusedError, RefusedError
@@ -27,6 +28,10 @@ class Prepared(Protocol):
     @property
     def assumptions(self) -> tuple[str, ...]:
         """In what the evaluation differs from a live one."""
+
+    @property
+    def estimated(self) -> timedelta | None:
+        """The compiler's estimate of one evaluation, where there is one."""
 
     def begin_of(self, known_from: int) -> int:
         """The first candle of an interval that has its whole history, where candles are known from this one on; 0 where all are known."""
@@ -73,6 +78,10 @@ class PreparedExpression:
     def assumptions(self) -> tuple[str, ...]:
         return (_TICKER,) if self.compiled.is_live else ()
 
+    @property
+    def estimated(self) -> timedelta | None:
+        return self.compiled.cost.estimated
+
     def begin_of(self, known_from: int) -> int:
         return begin_of_anchored(known_from)
 
@@ -97,6 +106,10 @@ class PreparedJavaScript:
     @property
     def assumptions(self) -> tuple[str, ...]:
         return (_TICKER, "The filter's clock shows now, not the time of the candle.")
+
+    @property
+    def estimated(self) -> timedelta | None:
+        return None
 
     def begin_of(self, known_from: int) -> int:
         return known_from + CANDLES - 1 if known_from else 0

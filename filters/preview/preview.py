@@ -147,7 +147,7 @@ async def _summary(
         forward_returns=forward_returns(signals, found.outcomes, past, first),
         look_ahead=check,
         exits=_exits(request.exits, signals, candles, first),
-        cost=estimate(spec, check.evaluation_seconds, request.cadence),
+        cost=estimate(spec, check.evaluation_seconds, request.cadence, prepared.estimated),
         coverage=coverage(candles, prepared.required),
         duration=duration,
         assumptions=(*_assumptions(request), *prepared.assumptions, *candles.notes),
