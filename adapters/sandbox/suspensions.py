@@ -22,15 +22,13 @@ class Suspensions:
 
     def remaining(self, owner: str) -> timedelta:
         """How long the owner still pauses; zero where it does not."""
-        if owner not in self._offences:
-            return timedelta()
-        count, at = self._offences[owner]
+        count, at = self._offences.get(owner, (0, 0.0))
         pause = min(2.0 ** (count - 2), LONGEST_PAUSE.total_seconds()) if count > 1 else 0.0
         return timedelta(seconds=max(0.0, at + pause - self._clock()))
 
     def current(self) -> int:
-        """How many owners pause now."""
-        return sum(bool(self.remaining(owner)) for owner in self._offences)
+        """How many owners pause now. Any thread may ask."""
+        return sum(bool(self.remaining(owner)) for owner in list(self._offences))
 
     def _count(self, owner: str) -> int:
         """Offences not forgiven yet, and forget those who have none."""
