@@ -95,6 +95,8 @@ class _Walk:
             if not due.any():
                 continue
             evaluation = yield Question(index=index, rows=self._watched.rows[due], as_of=self._as_of_ms)
+            if self._is_other_store() and not evaluation.ready.any():
+                break  # the candle went away before it was looked at
             self._note(evaluation, due)
             if self._has_failed() and not (last >= index).any():  # stragglers do not hold up those that are past it
                 self._is_stuck = True
@@ -107,9 +109,11 @@ class _Walk:
     def _must_come_back(self) -> bool:
         """Whether the rest is for the next look: enough was found, it took long, or the store now keeps another range of candles."""
         is_enough = sum(not match.initial for match in self._matches) >= MATCHES_PER_TICK
+        return is_enough or time.monotonic() > self._deadline or self._is_other_store()
+
+    def _is_other_store(self) -> bool:
         frames, begins = self._kept()
-        is_other = begins != self._begins or any(now is not then for now, then in zip(frames, self._frames, strict=True))
-        return is_enough or time.monotonic() > self._deadline or is_other
+        return begins != self._begins or any(now is not then for now, then in zip(frames, self._frames, strict=True))
 
     def _kept(self) -> tuple[list[Frame], list[int]]:
         frames = [self._snapshot.frame(interval) for interval in self._reads.required]

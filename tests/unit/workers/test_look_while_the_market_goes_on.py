@@ -145,6 +145,21 @@ def test_a_store_that_rolls_on_ends_the_look_and_what_it_dropped_is_counted_as_m
     assert each_once(first, first + 2) + each_once(first + HISTORY_BLOCK) == sorted(trader.asked, key=lambda one: (one[1] > first + 2, one))
 
 
+def test_a_candle_that_went_away_before_it_was_looked_at_is_missed_and_not_taken_for_not_ready() -> None:
+    first = FRAME.first_index + MINIMUM_HISTORY - 1
+    trader = Trader(progress=Progress(baseline=first - 1, evaluated=first - 1))
+
+    def too_late(question: Question) -> Evaluation:
+        trader.market.now = replace(MARKET, frames={M1: replace(FRAME.kept_from(FRAME.first_index + HISTORY_BLOCK), version=2)})
+        return replace(green(question), ready=np.zeros(SYMBOLS, np.bool_))
+
+    gone = trader.look(too_late)
+    after = trader.look()
+
+    assert (0, first - 1) == (gone.candles, gone.progress.evaluated)
+    assert HISTORY_BLOCK == after.missed
+
+
 def test_a_history_that_is_lost_meanwhile_is_looked_at_when_it_is_back() -> None:
     through = FRAME.closed_through.copy()
     trader = Trader(LivingMarket(replace(MARKET, frames={M1: replace(FRAME, closed_through=through)})))
