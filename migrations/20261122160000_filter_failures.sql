@@ -26,7 +26,7 @@ create or replace function public.append_evaluations(evaluations text) returns i
     order by e.trader_id, e.started_at
   ),
   owners as materialized (
-    select t.id as trader_id, t.user_id from public.traders t where t.id in (select g.trader_id from given g) order by t.id for key share
+    select t.id as trader_id, t.user_id, t.cloud_status from public.traders t where t.id in (select g.trader_id from given g) order by t.id for key share
   ),
   written as (
     insert into public.cloud_execution_logs (instance_id, trader_id, trader_version, started_at, execution_time, outcome, market,
@@ -39,7 +39,7 @@ create or replace function public.append_evaluations(evaluations text) returns i
     on conflict (trader_id, started_at) do nothing
     returning trader_id, started_at
   ),
-  news as materialized (select g.*, o.user_id from written join given g using (trader_id, started_at) join owners o using (trader_id)),
+  news as materialized (select g.*, o.user_id, o.cloud_status from written join given g using (trader_id, started_at) join owners o using (trader_id)),
   failed as (
     select n.trader_id, n.user_id, n.trader_version, n."interval", n.started_at, f.*
     from news n cross join lateral jsonb_to_recordset(n.failures) as f (
@@ -74,7 +74,7 @@ create or replace function public.append_evaluations(evaluations text) returns i
       count = e.count + excluded.count, first_seen = least(e.first_seen, excluded.first_seen), last_seen = greatest(e.last_seen, excluded.last_seen)
   ),
   newest as (
-    select distinct on (n.trader_id) n.trader_id, n.user_id, n.started_at, n.condition from news n
+    select distinct on (n.trader_id) n.trader_id, n.user_id, n.started_at, n.condition, n.cloud_status from news n
     where n.outcome <> 'stale' order by n.trader_id, n.started_at desc
   ),
   cleared as (
@@ -84,7 +84,7 @@ create or replace function public.append_evaluations(evaluations text) returns i
   shown as (
     insert into public.trader_conditions as c (trader_id, user_id, stage, symbol, code, message, since)
     select n.trader_id, n.user_id, 'filter', '', n.condition ->> 'code', n.condition ->> 'message', n.started_at from newest n
-    where n.condition is not null and not exists (
+    where n.condition is not null and n.cloud_status is distinct from 'stopped' and not exists (
       select from public.cloud_execution_logs l where l.trader_id = n.trader_id and l.started_at > n.started_at and l.outcome <> 'stale')
     order by n.trader_id
     on conflict (trader_id, stage, symbol) do update set

@@ -155,6 +155,8 @@ async def test_a_trader_that_is_stopped_is_held_back_by_nothing(stores: Stores, 
     assert (("filter_failing", 1),) == await shown(stores, trader)
     await stores.traders.set_status(trader.id, TraderStatus.STOPPED, "", NOW)
     assert () == await shown(stores, trader)
+    await stores.executions.append([after(good, 2, failure(), condition=FAILING)])  # its last window was still writing
+    assert () == await shown(stores, trader)
 
 
 async def test_one_call_writes_for_many_traders_and_leaves_out_those_that_are_gone(
