@@ -23,7 +23,8 @@ class _Comment:
 def format_filter(code: str) -> str:
     """The same filter in canonical form; formatting that again changes nothing.
 
-    A comment in the middle of a statement comes to stand above it. The filter need not compile: names may be unknown. Raises FilterRefusedError for what is not the language's syntax.
+    A comment in the middle of a statement comes to stand above it. The filter need not compile: names may be unknown. Raises
+    FilterRefusedError for what is not the language's syntax.
     """
     text = re.sub(r"\r\n?", "\n", code)
     source = Source(text)
