@@ -11,7 +11,7 @@ from py_mini_racer import MiniRacer, init_mini_racer
 
 MEMORY = 64 * 1024 * 1024
 """Bytes of heap beyond which code is ended."""
-_FLAGS = ("--single-threaded",)
+_FLAGS = ("--single-threaded", "--max-semi-space-size=1", "--optimize-for-size")
 _SURROUNDINGS = {"TZ": "UTC", "LC_ALL": "en_US.UTF-8"}
 
 _open: "weakref.WeakSet[MiniRacer]" = weakref.WeakSet()

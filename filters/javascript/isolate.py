@@ -19,7 +19,21 @@ from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScr
 from filters.javascript.engine import MEMORY, new_racer
 from filters.javascript.syntax import syntax_problem, unreadable
 
-LIBRARY = ("decimals", "candles", "means", "rsi", "ema", "ranges", "nodes", "bands", "realm", "evaluation", "entry")
+LIBRARY = (
+    "decimals",
+    "candles",
+    "sources",
+    "means",
+    "rsi",
+    "ema",
+    "ranges",
+    "nodes",
+    "bands",
+    "indicators",
+    "realm",
+    "evaluation",
+    "entry",
+)
 """The files of the library in the order of the program they make."""
 PASS = timedelta(seconds=2)
 """The longest time for one pass over all rows."""

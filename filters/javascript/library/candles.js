@@ -1,39 +1,51 @@
 // The candles of the row under evaluation.
 //
-// A filter sees an array of rows of twelve cells. The rows are proxies that live as long as the isolate and make a cell's text when it is
-// read; an array of them is made anew for every evaluation. Whatever is done to a row is forgotten before the next evaluation.
-// Helpers recognise rows and read the numbers behind them, for as long as the filter has changed none of them.
+// A filter sees an array of rows of twelve cells. In most filters the helpers read the numbers behind the rows, and the filter itself looks at
+// a few cells: then the rows are proxies that live as long as the isolate and make the text of a cell when it is read. For a filter that reads
+// many cells, plain rows with all their texts cost less. Either way the array is made anew for every evaluation, and whatever is done to it or
+// to a row is forgotten before the next.
 
 const CANDLES = 250;
 const CELLS = 12;
-const CELL = Object.assign(Object.create(null), Object.fromEntries(Array.from({ length: CELLS }, (_, cell) => [String(cell), cell])));
-// By cell: its column in the data; trades are a number, the others texts.
-const COLUMN_OF_CELL = [-1, 0, 1, 2, 3, 4, -1, 5, 6, 7, 8, -1];
 const COLUMNS = 9;
-const TRADES_CELL = 8;
+// By cell: its column in the data; the trades are a number, the others texts.
+const COLUMN_OF_CELL = [-1, 0, 1, 2, 3, 4, -1, 5, 6, 7, 8, -1];
+const MANY_READS = 500; // cells of a window that an evaluation reads; to make all its texts costs about as much
 
 let turn = 0; // grows with every evaluation
+let windows = []; // of the filter under evaluation, in the order of its intervals
 
 class Row {
   constructor(window, index) {
     this.window = window;
     this.index = index;
-    this.seen = 0; // the turn in which the target was last brought up to date
-    this.isWhole = false; // every cell of the target is what it should be
+    this.completed = 0; // the turn in which the target was made to hold every cell
     this.isTainted = false;
   }
 
-  renew(target) {
-    for (let cell = 0; cell < CELLS; cell++) target[cell] = undefined;
-    this.seen = turn;
-    this.isWhole = false;
+  get(target, key, receiver) {
+    if (this.completed === turn) return Reflect.get(target, key, receiver);
+    switch (key) {
+      case "0": return this.window.openTimeOf(this.index);
+      case "1": return this.window.text(this.index, 0);
+      case "2": return this.window.text(this.index, 1);
+      case "3": return this.window.text(this.index, 2);
+      case "4": return this.window.text(this.index, 3);
+      case "5": return this.window.text(this.index, 4);
+      case "6": return this.window.closeTimeOf(this.index);
+      case "7": return this.window.text(this.index, 5);
+      case "8": return this.window.number(this.index, 6);
+      case "9": return this.window.text(this.index, 7);
+      case "10": return this.window.text(this.index, 8);
+      case "11": return "0";
+      default: return Reflect.get(target, key, receiver);
+    }
   }
 
   complete(target) {
-    if (this.seen !== turn) this.renew(target);
-    if (this.isWhole) return;
-    for (let cell = 0; cell < CELLS; cell++) target[cell] = this.window.cell(this.index, cell);
-    this.isWhole = true;
+    if (this.completed === turn) return;
+    this.window.fill(target, this.index);
+    this.completed = turn;
   }
 
   taint(target) {
@@ -41,15 +53,6 @@ class Row {
     if (this.isTainted) return;
     this.isTainted = true;
     this.window.tainted.push(this.index);
-  }
-
-  get(target, key, receiver) {
-    if (this.seen !== turn) this.renew(target);
-    if (this.isWhole) return Reflect.get(target, key, receiver);
-    const value = target[key];
-    if (value !== undefined) return value;
-    const cell = CELL[key];
-    return cell === undefined ? undefined : (target[cell] = this.window.cell(this.index, cell));
   }
 
   getOwnPropertyDescriptor(target, key) {
@@ -83,166 +86,97 @@ class Row {
   }
 }
 
-const rowOf = new WeakMap();
-
+// The candles of one interval, at `base` in `data`: columns one after the other.
 class Window {
-  // The candles of one interval, at `base` in `data`: columns one after the other.
   constructor(data) {
     this.data = data;
     this.base = 0;
     this.openTime = 0;
     this.width = 0;
+    this.reads = 0;
     this.tainted = [];
     this.sources = [];
-    this.rows = [];
-    for (let index = 0; index < CANDLES; index++) this.rows.push(this.makeRow(index));
+    this.proxies = [];
+    for (let index = 0; index < CANDLES; index++) this.proxies.push(this.proxy(index));
+    this.rows = this.proxies; // what the filter was given
   }
 
-  makeRow(index) {
-    const row = new Row(this, index);
-    const proxy = new Proxy(new Array(CELLS).fill(undefined), row);
-    rowOf.set(proxy, row);
-    return proxy;
+  proxy(index) {
+    return new Proxy(new Array(CELLS).fill(undefined), new Row(this, index));
   }
 
-  begin(base, openTime, width) {
+  // The klines of the next evaluation.
+  begin(base, openTime, width, isPlain) {
     this.base = base;
     this.openTime = openTime;
     this.width = width;
     if (this.sources.length > 0) this.sources = [];
     if (this.tainted.length > 0) {
-      for (const index of this.tainted) this.rows[index] = this.makeRow(index);
+      for (const index of this.tainted) this.proxies[index] = this.proxy(index);
       this.tainted = [];
     }
+    this.rows = isPlain ? this.plainRows() : this.proxies;
+    return this.rows.slice();
   }
 
-  cell(index, cell) {
-    const column = COLUMN_OF_CELL[cell];
-    if (column < 0) return this.constantCell(index, cell);
-    const value = this.data[this.base + column * CANDLES + index];
-    return cell === TRADES_CELL ? value : decimalText(value);
+  get isPlain() {
+    return this.rows !== this.proxies;
   }
 
-  constantCell(index, cell) {
-    if (cell === 11) return "0";
-    const openTime = this.openTime + index * this.width;
-    return cell === 0 ? openTime : openTime + this.width - 1;
+  plainRows() {
+    const rows = [];
+    for (let index = 0; index < CANDLES; index++) rows.push(this.fill(new Array(CELLS), index));
+    return rows;
   }
 
-  source(first, count) {
-    for (const known of this.sources) if (known.first === first && known.n === count) return known;
-    const source = new Source(this, first, count);
+  openTimeOf(index) {
+    return this.openTime + index * this.width;
+  }
+
+  closeTimeOf(index) {
+    return this.openTime + (index + 1) * this.width - 1;
+  }
+
+  number(index, column) {
+    return this.data[this.base + column * CANDLES + index];
+  }
+
+  text(index, column) {
+    this.reads += 1;
+    return decimalText(this.data[this.base + column * CANDLES + index]);
+  }
+
+  fill(row, index) {
+    const { data } = this;
+    const at = this.base + index;
+    row[0] = this.openTimeOf(index);
+    row[1] = decimalText(data[at]);
+    row[2] = decimalText(data[at + CANDLES]);
+    row[3] = decimalText(data[at + 2 * CANDLES]);
+    row[4] = decimalText(data[at + 3 * CANDLES]);
+    row[5] = decimalText(data[at + 4 * CANDLES]);
+    row[6] = this.closeTimeOf(index);
+    row[7] = decimalText(data[at + 5 * CANDLES]);
+    row[8] = data[at + 6 * CANDLES];
+    row[9] = decimalText(data[at + 7 * CANDLES]);
+    row[10] = decimalText(data[at + 8 * CANDLES]);
+    row[11] = "0";
+    return row;
+  }
+
+  // The place in this window from which on it has the very rows of the list, or -1.
+  placeOf(list, n) {
+    const { rows } = this;
+    const first = rows.indexOf(list[0]);
+    if (first < 0 || first + n > CANDLES) return -1;
+    for (let index = 1; index < n; index++) if (list[index] !== rows[first + index]) return -1;
+    return first;
+  }
+
+  source(first, n) {
+    for (const known of this.sources) if (known.first === first && known.n === n) return known;
+    const source = new Source(this, first, n);
     this.sources.push(source);
     return source;
   }
-}
-
-// What helpers calculate with: `data` and where each column begins in it, `n` candles. `memory` holds what was calculated already.
-class Source {
-  constructor(window, first, count) {
-    const at = window.base + first;
-    this.data = window.data;
-    this.first = first;
-    this.n = count;
-    this.memory = [];
-    this.open = at;
-    this.high = at + CANDLES;
-    this.low = at + 2 * CANDLES;
-    this.close = at + 3 * CANDLES;
-    this.volume = at + 4 * CANDLES;
-    this.buyVolume = at + 7 * CANDLES;
-    this.window = window;
-  }
-
-  openTime(index) {
-    return this.window.openTime + (this.first + index) * this.window.width;
-  }
-}
-
-// The same over any array of rows: a column is read when it is first wanted.
-class ReadSource {
-  constructor(klines) {
-    this.klines = klines;
-    this.n = klines.length;
-    this.memory = [];
-    this.data = new Float64Array(6 * this.n);
-    this.read = [false, false, false, false, false, false];
-  }
-
-  column(position, cell) {
-    const at = position * this.n;
-    if (!this.read[position]) {
-      for (let index = 0; index < this.n; index++) this.data[at + index] = parseFloat(this.klines[index][cell]);
-      this.read[position] = true;
-    }
-    return at;
-  }
-
-  get open() { return this.column(0, 1); }
-  get high() { return this.column(1, 2); }
-  get low() { return this.column(2, 3); }
-  get close() { return this.column(3, 4); }
-  get volume() { return this.column(4, 5); }
-  get buyVolume() { return this.column(5, 9); }
-
-  openTime(index) {
-    return this.klines[index][0];
-  }
-}
-
-function sourceOf(klines) {
-  const n = klines.length;
-  const first = n > 0 ? rowOf.get(klines[0]) : undefined;
-  if (first !== undefined && isRun(klines, first, n)) return first.window.source(first.index, n);
-  return new ReadSource(klines);
-}
-
-function isRun(klines, first, n) {
-  const rows = first.window.rows;
-  const from = first.index;
-  if (first.window.tainted.length > 0 || from + n > CANDLES) return false;
-  for (let index = 0; index < n; index++) if (klines[index] !== rows[from + index]) return false;
-  return true;
-}
-
-function remembered(source, kind, a, b, c) {
-  for (const entry of source.memory) if (entry.kind === kind && entry.a === a && entry.b === b && entry.c === c) return entry.value;
-  return undefined;
-}
-
-function remember(source, kind, a, b, c, value) {
-  source.memory.push({ kind, a, b, c, value });
-  return value;
-}
-
-// Columns to calculate in; all are free again when the next evaluation begins. What does not exist is NaN in them.
-const SCRATCHES_KEPT = 64;
-const scratches = [];
-let scratchesTaken = 0;
-
-function scratch(n) {
-  if (n > CANDLES || scratchesTaken === SCRATCHES_KEPT) return new Float64Array(n).fill(NaN);
-  if (scratchesTaken === scratches.length) scratches.push(new Float64Array(CANDLES));
-  return scratches[scratchesTaken++].fill(NaN, 0, n);
-}
-
-function nullable(value) {
-  return value === value ? value : null;
-}
-
-function listed(column, n) {
-  const list = [];
-  for (let index = 0; index < n; index++) list.push(nullable(column[index]));
-  return list;
-}
-
-function nulls(n) {
-  const list = [];
-  for (let index = 0; index < n; index++) list.push(null);
-  return list;
-}
-
-function lastOf(column, n) {
-  for (let index = n - 1; index >= 0; index--) if (column[index] === column[index]) return column[index];
-  return null;
 }

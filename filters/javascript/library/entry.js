@@ -6,6 +6,7 @@ const helpers = {
   calculateADX, calculateStochastic, getHighestHigh, getLowestLow, detectEngulfingPattern, calculatePVISeries, getLatestPVI,
   calculateHighVolumeNodes, isNearHVN, getClosestHVN, countHVNInRange, clearHVNCache, calculateBollingerBands, getLatestBollingerBands,
   calculateVWAP, calculateVWAPSeries, getLatestVWAP, calculateVWAPBands, getLatestVWAPBands,
+  trueADX, trueATR, trueBollingerBandWidth, trueCCI, trueMACD, trueMFI, trueOBV, trueResample, trueStochastic, trueVWAP,
 };
 const ENTRIES = "$load,$run,$prepareInput,__TimerManager";
 realmNames = closeRealm();

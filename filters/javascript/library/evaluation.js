@@ -21,7 +21,7 @@ function load(key, code, intervals, widths, isTruthy) {
   const compiled = compile(text);
   freezeReachable(compiled.body);
   const readsTicker = /ticker|arguments|\\u/.test(code);
-  filters.set(key, { bind: compiled.bind, body: compiled.body, intervals, widths, isTruthy, readsTicker });
+  filters.set(key, { bind: compiled.bind, body: compiled.body, intervals, widths, isTruthy, readsTicker, isPlain: intervals.map(() => false) });
 }
 
 function prepareInput(windows) {
@@ -44,16 +44,24 @@ function prepareInput(windows) {
 function run(key, rows) {
   const filter = filters.get(key);
   const found = { conditions: [], failures: [] };
-  while (input.windows.length < filter.intervals.length) input.windows.push(new Window(input.candles));
+  windows = windowsFor(filter.intervals.length);
+  for (const window of windows) window.reads = 0;
   for (let row = 0; row < rows; row++) input.verdicts[row] = evaluate(filter, row, rows, found);
+  windows.forEach((window, slot) => (filter.isPlain[slot] ||= window.reads > MANY_READS * rows));
   beginTurn();
   if (!isRealmWhole(realmNames)) throw new Error("The filter closed or hid something in the global object.");
   return found.conditions.length > 0 || found.failures.length > 0 ? JSON.stringify(found) : "";
 }
 
+function windowsFor(intervals) {
+  while (input.windows.length < intervals) input.windows.push(new Window(input.candles));
+  return input.windows.slice(0, intervals);
+}
+
 function beginTurn() {
   turn += 1;
-  scratchesTaken = 0;
+  narrows.taken = 0;
+  wides.taken = 0;
   if (nodesByKey.size > 0) nodesByKey = new Map();
   forgetGlobals();
 }
@@ -61,16 +69,14 @@ function beginTurn() {
 function evaluate(filter, row, rows, found) {
   beginTurn();
   const timeframes = {};
-  for (let slot = 0; slot < filter.intervals.length; slot++) {
-    const window = input.windows[slot];
-    window.begin((slot * rows + row) * COLUMNS * CANDLES, input.openTimes[slot * rows + row], filter.widths[slot]);
-    timeframes[filter.intervals[slot]] = window.rows.slice();
+  for (let slot = 0; slot < windows.length; slot++) {
+    const at = slot * rows + row;
+    const klines = windows[slot].begin(at * COLUMNS * CANDLES, input.openTimes[at], filter.widths[slot], filter.isPlain[slot]);
+    timeframes[filter.intervals[slot]] = klines;
   }
-  const closing = input.openTimes[row] + CANDLES * filter.widths[0] - 1;
-  beginRealm(closing, row);
+  beginRealm(windows[0].closeTimeOf(CANDLES - 1), row);
   filter.bind(timeframes[filter.intervals[0]]);
-  const ticker = filter.readsTicker ? tickerOf(row) : undefined;
-  return judge(filter, row, found, ticker, timeframes);
+  return judge(filter, row, found, filter.readsTicker ? tickerOf(row) : undefined, timeframes);
 }
 
 function judge(filter, row, found, ticker, timeframes) {

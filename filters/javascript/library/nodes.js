@@ -17,12 +17,13 @@ function calculateHighVolumeNodes(
 }
 
 function nodesOf(source, bins, threshold, minStrength, peakTolerance) {
-  const [lowest, highest] = priceRange(source);
+  const { lowest, highest } = priceRange(source);
   if (!(lowest < highest)) return [];
   const size = (highest - lowest) / bins;
   const { volumes, buyVolumes } = volumeByBin(source, bins, lowest, size);
-  const limit = Array.from(volumes).sort((a, b) => a - b)[Math.floor((threshold / 100) * bins)] ?? 0;
-  const most = Math.max(...volumes);
+  const sorted = volumes.slice().sort();
+  const limit = sorted[Math.floor((threshold / 100) * bins)] ?? 0;
+  const most = sorted[bins - 1];
   const nodes = [];
   for (let bin = 0; bin < bins; bin++) {
     const volume = volumes[bin];
@@ -38,27 +39,33 @@ function nodesOf(source, bins, threshold, minStrength, peakTolerance) {
 }
 
 function priceRange({ data, high, low, n }) {
-  let [lowest, highest] = [Infinity, -Infinity];
+  let lowest = Infinity;
+  let highest = -Infinity;
   for (let index = 0; index < n; index++) {
     if (data[low + index] < lowest) lowest = data[low + index];
     if (data[high + index] > highest) highest = data[high + index];
   }
-  return [lowest, highest];
+  return { lowest, highest };
 }
 
 // The order of operations decides into which bin a candle at an edge falls. The share of a bin above the last is lost.
 function volumeByBin({ data, open, high, low, close, volume, buyVolume, n }, bins, lowest, size) {
-  const [volumes, buyVolumes] = [new Array(bins).fill(0), new Array(bins).fill(0)];
+  const volumes = new Float64Array(bins);
+  const buyVolumes = new Float64Array(bins);
   for (let index = 0; index < n; index++) {
-    const [o, h, l, c, v] = [data[open + index], data[high + index], data[low + index], data[close + index], data[volume + index]];
-    if (o !== o || h !== h || l !== l || c !== c || v !== v) continue;
-    const from = Math.floor((Math.min(o, c, l) - lowest) / size);
-    const to = Math.floor((Math.max(o, c, h) - lowest) / size);
+    const bottom = Math.min(data[open + index], data[close + index], data[low + index]);
+    const top = Math.max(data[open + index], data[close + index], data[high + index]);
+    const traded = data[volume + index];
+    if (bottom !== bottom || top !== top || traded !== traded) continue;
+    const from = Math.floor((bottom - lowest) / size);
+    const to = Math.floor((top - lowest) / size);
     const span = Math.max(1, to - from + 1);
-    const bought = data[buyVolume + index];
-    for (let bin = Math.max(0, from); bin <= Math.min(bins - 1, to); bin++) {
-      volumes[bin] += v / span;
-      buyVolumes[bin] += bought === bought ? bought / span : 0;
+    const share = traded / span;
+    const bought = data[buyVolume + index] / span;
+    const last = Math.min(bins - 1, to);
+    for (let bin = Math.max(0, from); bin <= last; bin++) {
+      volumes[bin] += share;
+      if (bought === bought) buyVolumes[bin] += bought;
     }
   }
   return { volumes, buyVolumes };
