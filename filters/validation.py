@@ -1,14 +1,33 @@
 """What is wrong with a filter. The one module of the engines the backend may import."""
 
 from domain.errors import FilterRefusedError
-from domain.filters import FilterProblem, FilterSpec
-from filters.expression import compile_filter
+from domain.filters import FilterProblem, FilterSpec, Language
+from domain.tiers import TierLimits
+from filters.expression import compile_filter, problems_beyond
+
+NEEDS_CONVERSION = FilterProblem(
+    message="Go filters are kept and never run: `cloudtrader import` proposes a translation, or write the filter anew as an expression",
+    line=1,
+    column=1,
+)
 
 
-def check(spec: FilterSpec) -> tuple[FilterProblem, ...]:
-    """Every problem of the filter in the order of its text; none when it compiles."""
+def check(spec: FilterSpec, limits: TierLimits | None = None) -> tuple[FilterProblem, ...]:
+    """Every problem of the filter in the order of its text; none when it compiles and, where limits are given, keeps them."""
+    match spec.language:
+        case Language.EXPRESSION:
+            return _check_expression(spec, limits)
+        case Language.JAVASCRIPT:
+            from filters.javascript.syntax import check_syntax  # noqa: PLC0415  (loads V8, which expressions do not need)
+
+            return check_syntax(spec)
+        case Language.GO:
+            return (NEEDS_CONVERSION,)
+
+
+def _check_expression(spec: FilterSpec, limits: TierLimits | None) -> tuple[FilterProblem, ...]:
     try:
-        compile_filter(spec)
+        compiled = compile_filter(spec)
     except FilterRefusedError as refused:
         return refused.problems
-    return ()
+    return problems_beyond(compiled, limits) if limits else ()
