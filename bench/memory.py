@@ -18,12 +18,12 @@ from uuid import UUID
 import numpy as np
 
 from activities.ports import ScreenRequest
-from adapters.candle_store import CLOSED, KEPT_CANDLES, VALUES, CandleBlock
+from adapters.candle_store import CLOSED, VALUES, CandleBlock
 from adapters.feeder_client import MarketReplica
 from bench.peers.recorded import RecordedMarket
 from bench.peers.rules import rule
 from domain.filters import FilterSpec, Language
-from domain.market import HISTORY_BLOCK, Interval, Market
+from domain.market import HISTORY_BLOCK, KEPT_CANDLES, Interval, Market
 from domain.screening import Progress
 from domain.tiers import LIMITS, Tier
 from domain.traders import TraderSettings
