@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
+from uuid import uuid4
 
 import numpy as np
 import polars as pl
@@ -180,7 +180,7 @@ class CandleHistory:
     def _keep(self, page: _Page, records: Records) -> None:
         path = self._path(page)
         path.parent.mkdir(parents=True, exist_ok=True)
-        own = path.with_suffix(f".{os.getpid()}")
+        own = path.with_suffix(f".{uuid4().hex}")
         pl.DataFrame({name: records[name] for name in ("index", *VALUES)}).write_parquet(own)
         own.replace(path)
 
