@@ -15,9 +15,6 @@ from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScr
 from filters.javascript.isolate import Isolate
 from workers.filter_messages import Pass, order_from_bytes, problems_to_bytes, verdicts_to_bytes, view_of
 
-LIMITS = Limits()
-WALL_PER_PASS = timedelta(seconds=2)
-"""V8 ends a pass after this time. One that V8 cannot end is ended with its process, a little later."""
 ISOLATES = 16
 """Users whose filters stay warm in one process."""
 FILTERS = 64
@@ -29,13 +26,18 @@ class FilterHost:
 
     def __init__(self) -> None:
         self._isolates: OrderedDict[str, _Home] = OrderedDict()
+        self.is_spent = False
+        """A filter was ended by V8: what is left of it is better ended with the process than repaired."""
 
     def answer(self, owner: str, request: bytes, memories: Memories) -> bytes:
         """A pass of a filter, or the problems of one that is only to be checked."""
         order = order_from_bytes(request)
-        if isinstance(order, Pass):
-            return verdicts_to_bytes(self._home(owner).run(order, view_of(order, memories[order.memory])))
-        return problems_to_bytes(_check(order))
+        if not isinstance(order, Pass):
+            return problems_to_bytes(_check(order))
+        home = self._home(owner)
+        verdicts = home.run(order, view_of(order, memories[order.memory]))
+        self.is_spent = home.is_poisoned
+        return verdicts_to_bytes(verdicts)
 
     def forget(self, owner: str) -> None:
         """The user's filters run in another process from now on."""
@@ -45,7 +47,7 @@ class FilterHost:
 
     def _home(self, owner: str) -> "_Home":
         home = self._isolates.get(owner)
-        if home is None or not home.is_good:
+        if home is None or home.is_full:
             self.forget(owner)
             while len(self._isolates) >= ISOLATES:
                 self.forget(next(iter(self._isolates)))
@@ -62,8 +64,12 @@ class _Home:
         self._keys: set[str] = set()
 
     @property
-    def is_good(self) -> bool:
-        return not self._isolate.is_poisoned and len(self._keys) < FILTERS
+    def is_full(self) -> bool:
+        return len(self._keys) >= FILTERS
+
+    @property
+    def is_poisoned(self) -> bool:
+        return self._isolate.is_poisoned
 
     def run(self, order: Pass, view: View) -> Verdicts:
         try:
@@ -71,7 +77,7 @@ class _Home:
         except FilterRefusedError as refused:
             return _refused(refused.problems, len(view.symbols))
         self._keys.add(order.compiled.key)
-        return self._isolate.run(order.compiled.key, view, WALL_PER_PASS)
+        return self._isolate.run(order.compiled.key, view, order.allowed)
 
     def close(self) -> None:
         self._isolate.close()
@@ -99,7 +105,7 @@ def _warm_up() -> None:
     compiled = JavaScriptFilter(code="return helpers.getLatestRSI(klines, 14) < 50", interval=Interval.M5)
     window = Window(first_index=np.zeros(1, np.int64), values=np.ones((1, len(COLUMNS), CANDLES)))
     view = View(symbols=("BTCUSDT",), windows={Interval.M5: window}, tickers=np.ones((1, len(TICKER_FIELDS))))
-    order = Pass(compiled=compiled, memory=0, rows=1, first=0, symbols=view.symbols)
+    order = Pass(compiled=compiled, memory=0, rows=1, first=0, symbols=view.symbols, allowed=timedelta(seconds=10))
     home = _Home()
     verdicts_to_bytes(home.run(order, view))
     home.close()
@@ -107,4 +113,4 @@ def _warm_up() -> None:
 
 if __name__ == "__main__":
     _warm_up()
-    run(FilterHost, LIMITS)
+    run(FilterHost, Limits())

@@ -31,10 +31,18 @@ class Pass:
     first: int
     symbols: tuple[str, ...]
     """Of the rows from `first` on."""
+    allowed: timedelta
+    """After this time V8 ends the pass."""
 
     def to_bytes(self) -> bytes:
         """For the filter process."""
-        fields = {"memory": self.memory, "rows": self.rows, "first": self.first, "symbols": self.symbols}
+        fields = {
+            "memory": self.memory,
+            "rows": self.rows,
+            "first": self.first,
+            "symbols": self.symbols,
+            "allowed": self.allowed.total_seconds(),
+        }
         return json.dumps(fields | {"filter": _fields(self.compiled)}).encode()
 
 
@@ -53,7 +61,7 @@ def order_from_bytes(message: bytes) -> Pass | JavaScriptFilter:
     if "memory" not in fields:
         return compiled
     numbers = {name: int(fields[name]) for name in ("memory", "rows", "first")}
-    return Pass(compiled=compiled, symbols=tuple(fields["symbols"]), **numbers)
+    return Pass(compiled=compiled, symbols=tuple(fields["symbols"]), allowed=timedelta(seconds=fields["allowed"]), **numbers)
 
 
 def _fields(compiled: JavaScriptFilter) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from typing import Self
 
 import numpy as np
 
+from adapters.sandbox.limits import Limits
 from adapters.sandbox.pool import Answer, Ending, Pool, Statistics
 from adapters.sandbox.process import Request
 from adapters.sandbox.report import JailReport
 from adapters.sandbox.sealed import SealedMemory
 from domain.filters import FailureKind, FilterFailure, FilterProblem
 from filters.javascript.contract import JavaScriptFilter, Verdicts, View
-from workers.filter_host import LIMITS, WALL_PER_PASS
 from workers.filter_messages import (
     Pass,
     check_to_bytes,
@@ -26,8 +26,10 @@ from workers.filter_messages import (
 
 ROWS_AT_ONCE = 512
 """Rows of a view that are one request: all symbols of the market live, a part of a preview's candles."""
-CPU_PER_REQUEST = WALL_PER_PASS + timedelta(milliseconds=500)
-"""Processor time after which the kernel ends what V8 did not end."""
+ALLOWED = timedelta(seconds=2)
+"""Time of a request, after which V8 ends it."""
+_GRACE = timedelta(milliseconds=500)
+"""Processor time after that, when the kernel ends what V8 did not end."""
 _LANES = 2
 """Filters that are only checked belong to nobody: so many characters of their key decide who waits for whom."""
 _PROGRAM = ("-m", "workers.filter_host")
@@ -37,16 +39,16 @@ _WORDS = {
     Ending.CRASHED: (FailureKind.CRASHED, "The process that ran it died of it."),
     Ending.SUSPENDED: (FailureKind.SUSPENDED, "It was not run: your filters took too long or too much memory again and again. They pause"),
 }
-_GRAVE = {FailureKind.TIMEOUT, FailureKind.MEMORY}
 
 
 class FilterSandbox:
     """An async context manager. Entering never fails; where no process can be had, `evaluate` and `check` raise UnavailableError."""
 
-    def __init__(self, *, at_once: int | None = None, allow_weak: bool = False) -> None:
+    def __init__(self, *, at_once: int | None = None, allow_weak: bool = False, allowed: timedelta = ALLOWED) -> None:
         """`at_once`: filters run at the same time; as many as processors, at least two. `allow_weak`: run them also where the jail is
-        not sufficient."""
-        self._pool = Pool(_PROGRAM, LIMITS, cpu_per_request=CPU_PER_REQUEST, at_once=at_once, allow_weak=allow_weak)
+        not sufficient. `allowed`: the time of a request."""
+        self._allowed = allowed
+        self._pool = Pool(_PROGRAM, Limits(), cpu_per_request=allowed + _GRACE, at_once=at_once, allow_weak=allow_weak)
         self._memories: weakref.WeakKeyDictionary[View, SealedMemory] = weakref.WeakKeyDictionary()
 
     async def __aenter__(self) -> Self:
@@ -83,14 +85,11 @@ class FilterSandbox:
 
     async def _evaluate(self, user: str, compiled: JavaScriptFilter, view: View, first: int, symbols: tuple[str, ...]) -> Verdicts:
         memory = self._memory(view, compiled)
-        order = Pass(compiled=compiled, memory=memory.number, rows=len(view.symbols), first=first, symbols=symbols)
+        order = Pass(compiled=compiled, memory=memory.number, rows=len(view.symbols), first=first, symbols=symbols, allowed=self._allowed)
         answer = await self._pool.ask(Request(owner=user, body=order.to_bytes(), memories=(memory,)))
         if answer.ending is not Ending.ANSWERED:
             return replace(_all_failed(_failure(answer, len(symbols)), symbols), busy=answer.busy)
-        verdicts = verdicts_from_bytes(answer.body, symbols, answer.busy)
-        if any(failure.kind in _GRAVE for failure in verdicts.failures):
-            self._pool.blame(user)
-        return verdicts
+        return verdicts_from_bytes(answer.body, symbols, answer.busy)
 
     def _memory(self, view: View, compiled: JavaScriptFilter) -> SealedMemory:
         """The view where every filter process can read it and none can write; copied once."""

@@ -10,6 +10,8 @@ from adapters.sandbox import channel
 from adapters.sandbox.jail import Jail
 from adapters.sandbox.kernel import map_read_only
 
+GOOD, SPENT = b"g", b"s"
+"""The first byte of an answer: whether the process is as good as before."""
 Memories = Mapping[int, memoryview]
 """Memory given to this process, by its number. It cannot be written to by anybody."""
 
@@ -22,6 +24,10 @@ class Host(Protocol):
 
     def forget(self, owner: str) -> None:
         """The owner's requests go elsewhere from now on."""
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the last request left it in a state in which it should answer no other. Its owner is to blame."""
 
 
 def serve(connection: int, jail: Jail, new_host: Callable[[], Host]) -> None:
@@ -54,4 +60,5 @@ class _Service:
             self._maps[number] = map_read_only(descriptor, size)
             os.close(descriptor)
         memories = {number: self._maps[number] for number in order["memories"]}
-        return self._host.answer(order["owner"], request, memories)
+        body = self._host.answer(order["owner"], request, memories)
+        return (SPENT if self._host.is_spent else GOOD) + body

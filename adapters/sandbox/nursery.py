@@ -10,6 +10,7 @@ import select
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Callable
 
 from adapters.sandbox import channel, namespaces
@@ -80,6 +81,8 @@ class _Nursery:
             os.dup2(errors, 2)
             serve(connection, jail, self._new_host)
             status = 0
+        except BaseException:  # noqa: BLE001 - these are its last words; what it forks off must not go on as the nursery
+            traceback.print_exc()
         finally:
             os._exit(status)
 

@@ -29,6 +29,10 @@ _WALL_FACTOR = 10
 _DEATH_WITHIN = 5.0
 _TRY_AGAIN_AFTER = 1.0
 """Seconds after a process could not be started."""
+_WATCH_EVERY = 0.5
+"""Seconds between two looks at the processes that should rest."""
+_RESTLESS = 0.25
+"""Seconds of processor time that a resting process may use: it cleans up behind a request."""
 _WORN = 0.8
 """A process that has used this part of its lifetime or memory is replaced while it is idle."""
 
@@ -73,6 +77,16 @@ class Statistics:
     """Owners that pause now."""
 
 
+@dataclass(frozen=True)
+class _Rest:
+    """Of an idle process."""
+
+    owner: str
+    """Who asked last."""
+    cpu: float
+    """What it had used when it answered."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Waiting:
     request: Request
@@ -102,6 +116,7 @@ class Pool:
         self._turns: Turns[_Waiting] = Turns()
         self._suspensions = Suspensions()
         self._idle: list[JailedProcess] = []
+        self._rest: dict[JailedProcess, _Rest] = {}
         self._busy: dict[str, JailedProcess] = {}
         self._homes: dict[str, JailedProcess] = {}
         self._starting = 0
@@ -117,6 +132,7 @@ class Pool:
     async def __aenter__(self) -> Self:
         self._is_open = True
         self._grow()
+        self._begin(self._watch())
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -132,10 +148,6 @@ class Pool:
         self._statistics.running, self._statistics.waiting = len(self._busy), len(self._turns)
         self._statistics.suspended = self._suspensions.current()
         return self._statistics
-
-    def blame(self, owner: str) -> None:
-        """An answer told that the owner's request went beyond what it may use."""
-        self._suspensions.offend(owner)
 
     async def ask(self, request: Request) -> Answer:
         """Run the request when its owner's turn comes. Raises UnavailableError while no process can be had."""
@@ -154,10 +166,12 @@ class Pool:
             self._turns.leave(request.owner, waiting)
 
     def _dispatch(self) -> None:
+        self._replace_restless()
         while self._idle and len(self._busy) < self._at_once and (taken := self._turns.take(self._busy)):
             owner, waiting = taken
             process = self._place(owner)
             self._idle.remove(process)
+            self._rest.pop(process, None)
             self._busy[owner] = process
             self._begin(self._run(process, waiting))
         self._grow()
@@ -185,13 +199,15 @@ class Pool:
         self._turns.use(owner, answer.busy.total_seconds())
         self._statistics.endings[answer.ending] += 1
         self._statistics.busy[owner] += answer.busy.total_seconds()
-        if answer.ending is not Ending.ANSWERED:
+        is_alive = answer.ending is Ending.ANSWERED
+        if not is_alive:
             log.warning("A filter's process was ended: %s (%s), owner %s", answer.ending, answer.detail, owner)
+        if not is_alive or process.is_spent:
             self._suspensions.offend(owner)
         del self._busy[owner]
         if not waiting.answer.done():
             waiting.answer.set_result(answer)
-        self._keep_or_replace(process, alive=answer.ending is Ending.ANSWERED)
+        self._keep_or_replace(process, owner, is_alive=is_alive)
         self._dispatch()
 
     async def _watched(self, process: JailedProcess, request: Request, used_before: float) -> Answer:
@@ -213,15 +229,40 @@ class Pool:
             return Ending.TIMEOUT
         return Ending.MEMORY if process.resident() > self._limits.resident_bytes else None
 
-    def _keep_or_replace(self, process: JailedProcess, *, alive: bool) -> None:
-        worn = process.cpu() > _WORN * self._limits.lifetime_cpu.total_seconds() or process.resident() > _WORN * self._limits.resident_bytes
-        if alive and not worn:
+    def _keep_or_replace(self, process: JailedProcess, owner: str, *, is_alive: bool) -> None:
+        if is_alive and not process.is_spent and not self._is_worn(process):
             self._idle.append(process)
-            return
+            self._rest[process] = _Rest(owner, process.cpu())
+        else:
+            self._replace(process, is_alive=is_alive)
+
+    def _is_worn(self, process: JailedProcess) -> bool:
+        used_up = process.cpu() > _WORN * self._limits.lifetime_cpu.total_seconds()
+        return used_up or process.resident() > _WORN * self._limits.resident_bytes
+
+    def _replace(self, process: JailedProcess, *, is_alive: bool) -> None:
+        """It is forgotten at once; the next to start takes its place."""
         self._statistics.replaced += 1
         self._homes = {owner: home for owner, home in self._homes.items() if home is not process}
-        if alive:
+        if is_alive:
             self._begin(self._retire(process))
+
+    def _replace_restless(self) -> None:
+        """A process that works although it answered its last request was taken over by whoever asked."""
+        for process, rest in list(self._rest.items()):
+            if process.cpu() - rest.cpu > _RESTLESS:
+                log.warning("A filter's process did not rest after its answer; owner %s", rest.owner)
+                self._suspensions.offend(rest.owner)
+                self._idle.remove(process)
+                del self._rest[process]
+                process.kill()
+                self._replace(process, is_alive=True)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_EVERY)
+            self._replace_restless()
+            self._grow()
 
     async def _retire(self, process: JailedProcess) -> None:
         await process.death(_DEATH_WITHIN)

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from adapters.sandbox import channel
+from adapters.sandbox.host import GOOD
 from adapters.sandbox.report import JailReport
 from adapters.sandbox.sealed import SealedMemory
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _LAST_WORDS = 64 * 2**10
 """Bytes of its standard error that a process may write before it is read."""
+_SIGNS_OF_HUNGER = ("out of memory", "oom", "allocation failed", "invalid size error", "memoryerror")
 
 
 class ProcessEndedError(Exception):
@@ -50,12 +52,13 @@ class Death:
     def is_of_hunger(self) -> bool:
         """Whether it died because it got no more memory; by SIGKILL, when nobody here sent it, the kernel did for the same reason."""
         words = self.last_words.lower()
-        return self.signal == signal.SIGKILL or any(sign in words for sign in ("out of memory", "oom", "allocation failed", "memoryerror"))
+        return self.signal == signal.SIGKILL or any(sign in words for sign in _SIGNS_OF_HUNGER)
 
     def __str__(self) -> str:
         how = f"signal {signal.Signals(self.signal).name}" if self.signal else f"exit {os.waitstatus_to_exitcode(self.status)}"
-        lines = self.last_words.strip().splitlines()
-        return how + (f", {lines[-1].strip()[:200]}" if lines else "")
+        lines = [line.strip(" #") for line in self.last_words.splitlines()]
+        telling = [line for line in lines if line.startswith("Fatal")] or [line for line in lines if line]
+        return how + (f", {telling[-1][:200]}" if telling else "")
 
 
 class JailedProcess:
@@ -74,6 +77,8 @@ class JailedProcess:
         self._mapped: set[int] = set()
         self.forget: set[str] = set()
         """Owners whose requests go elsewhere from now on; told with the next request."""
+        self.is_spent = False
+        """It should answer no other request; whoever asked last is to blame."""
 
     async def locked_in(self) -> None:
         """Return once it is held, with the report of how well. Raises ProcessEndedError."""
@@ -96,7 +101,9 @@ class JailedProcess:
         message = json.dumps(head).encode() + b"\n" + request.body
         with _as_ended():
             await channel.send_soon(self._connection, message, [memory.descriptor for memory in new])
-        return await self._receive()
+        answer = await self._receive()
+        self.is_spent = answer[:1] != GOOD
+        return answer[1:]
 
     async def _receive(self) -> bytes:
         with _as_ended():

@@ -42,6 +42,8 @@ _NUMBERS = {
     "time": (201, None),
     "futex": (202, 98),
     "sched_getaffinity": (204, 123),
+    "sched_getparam": (143, 121),
+    "sched_getscheduler": (145, 120),
     "restart_syscall": (219, 128),
     "clock_gettime": (228, 113),
     "clock_getres": (229, 114),

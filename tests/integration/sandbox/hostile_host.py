@@ -41,6 +41,10 @@ class PythonHost:
     def forget(self, owner: str) -> None:
         self._forgotten.append(owner)
 
+    @property
+    def is_spent(self) -> bool:
+        return "spent" in self._kept
+
 
 if __name__ == "__main__":
     # loaded before the jail is entered, for the requests

@@ -17,6 +17,10 @@ class AnswerHost:
     def forget(self, owner: str) -> None:
         """It keeps nothing."""
 
+    @property
+    def is_spent(self) -> bool:
+        return False
+
 
 def _missing() -> None:
     raise OSError("left out")
