@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 import httpx
@@ -15,11 +15,12 @@ from temporalio.client import Client, WorkflowHandle
 from adapters import temporal
 from adapters.settings import Settings
 from adapters.supabase.client import connect
+from adapters.supabase.filter_failures import RecordedFailure
 from adapters.supabase.rows import to_time
 from adapters.supabase.traders import StoredTrader, SupabaseTraders
 from adapters.supabase.users import SupabaseUsers
 from api.deployments import Deployments
-from domain.filters import FilterSpec
+from domain.filters import FilterSpec, Language
 from domain.market import Interval, epoch_milliseconds
 from domain.tiers import Tier
 from domain.traders import TraderSettings, TraderStatus
@@ -68,24 +69,36 @@ class Backend:
         return await SupabaseUsers(self._database).create_user(email, uuid4().hex, tier), email
 
     async def create(
-        self, name: str, code: str, interval: str, *, symbols: tuple[str, ...] = (), user: UUID | None = None, cadence_seconds: float = 1
+        self,
+        name: str,
+        code: str,
+        interval: str,
+        *,
+        symbols: tuple[str, ...] = (),
+        user: UUID | None = None,
+        cadence_seconds: float = 1,
+        language: Language = Language.EXPRESSION,
+        also: tuple[Interval, ...] = (),
     ) -> UUID:
         """A new trader."""
-        rule = FilterSpec(code=code, interval=Interval(interval))
+        rule = FilterSpec(code=code, interval=Interval(interval), language=language, required_intervals=also)
         settings = TraderSettings(filter=rule, cadence=timedelta(seconds=cadence_seconds), symbols=symbols)
         return (await self._deployments.create(user or self.user, name, settings)).id
 
-    async def deploy(
-        self, name: str, code: str, interval: str, *, symbols: tuple[str, ...] = (), user: UUID | None = None, cadence_seconds: float = 1
-    ) -> UUID:
-        """A new trader that runs."""
-        trader_id = await self.create(name, code, interval, symbols=symbols, user=user, cadence_seconds=cadence_seconds)
+    async def deploy(self, name: str, code: str, interval: str, *, user: UUID | None = None, **settings: Any) -> UUID:
+        """A new trader that runs; its settings are those of `create`."""
+        trader_id = await self.create(name, code, interval, user=user, **settings)
         await self._deployments.deploy(user or self.user, str(trader_id))
         return trader_id
 
-    async def stop(self, trader_id: UUID) -> None:
-        """Take a trader of our user out of the cloud."""
-        await self._deployments.stop(self.user, str(trader_id))
+    async def failures_of(self, trader_id: UUID, user: UUID | None = None) -> list[RecordedFailure]:
+        """How the trader's filter failed, as its owner sees it."""
+        told = await self._deployments.failures(user or self.user, str(trader_id), limit=20)
+        return [one.failure for one in told.failures]
+
+    async def stop(self, trader_id: UUID, user: UUID | None = None) -> None:
+        """Take a trader out of the cloud."""
+        await self._deployments.stop(user or self.user, str(trader_id))
 
     def workflow(self, trader_id: UUID) -> WorkflowHandle[TraderWorkflow, TraderReport]:
         """The trader's workflow."""
