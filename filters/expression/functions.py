@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from filters.expression.graph import Graph
 from filters.expression.nodes import Node
 
+Bounds = tuple[float, float]
 Build = Callable[[Graph, Sequence[Node], Sequence[float]], tuple[Node, ...]]
 
 
@@ -45,6 +46,8 @@ class Function:
     """Names of its results; one empty name where there is a single result."""
     is_variadic: bool = False
     """Whether the last input may be repeated."""
+    bounds: Callable[[], Sequence[Bounds]] = tuple
+    """The least and the largest value of each parameter, where the parameters themselves do not say it."""
     example: str = ""
     """A condition that uses it."""
     build: Build

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache, partial
+from math import inf
 from types import MappingProxyType
 from typing import Any
 
@@ -11,10 +12,12 @@ import numpy as np
 import talib
 from talib import abstract
 
-from filters.expression.functions import Function, Input, Parameter
+from filters.expression.functions import Bounds, Function, Input, Parameter
 from filters.expression.graph import Graph
 from filters.expression.kernels import Array, Values, finite
 from filters.expression.nodes import ColumnFunction, Node
+from filters.expression.problems import Misuse
+from filters.expression.talib_meanings import MEANINGS, example
 
 NOT_OFFERED: Mapping[str, str] = MappingProxyType(
     {
@@ -72,21 +75,24 @@ def indicators() -> Iterator[Function]:
             function = _indicator(name)
             yield function
             if name in _SPELLED_OUT:
-                yield replace(function, name=_SPELLED_OUT[name], summary=f"{function.summary}: `{function.name}` in full")
+                in_full = replace(function, name=_SPELLED_OUT[name], summary=f"{function.summary}: `{function.name}` in full")
+                yield replace(in_full, example=example(in_full))
 
 
 def _indicator(name: str) -> Function:
     info = _description(name).info
     column = column_function(name)
-    return Function(
+    function = Function(
         name=column.name,
         group=info["group"],
         summary=info["display_name"] + (", as candles ago" if name in _COUNTS_COLUMNS else ""),
         inputs=tuple(_inputs(info["input_names"])),
         parameters=_parameters(info),
         outputs=column.outputs,
-        build=partial(_build, column),
+        bounds=partial(_bounds, name),
+        build=partial(_build, name, column),
     )
+    return replace(function, example=example(function))
 
 
 @cache
@@ -105,8 +111,40 @@ def _parameters(info: Mapping[str, Any]) -> tuple[Parameter, ...]:
     return tuple(_parameter(key, default) for key, default in info["parameters"].items())
 
 
-def _build(column: ColumnFunction, graph: Graph, inputs: Sequence[Node], parameters: Sequence[float]) -> tuple[Node, ...]:
+def _build(name: str, column: ColumnFunction, graph: Graph, inputs: Sequence[Node], parameters: Sequence[float]) -> tuple[Node, ...]:
+    if column.lookback(parameters) < 0:
+        _refuse(name, parameters)
     return graph.columns(column, inputs, parameters)
+
+
+def _refuse(name: str, values: Sequence[float]) -> None:
+    """Raise Misuse for the first value that is out of bounds, if one is."""
+    parameters = _parameters(_description(name).info)
+    for parameter, value, (least, most) in zip(parameters, values, _bounds(name), strict=True):
+        if not least <= value <= most:
+            raise Misuse(f"{parameter.name} must be at least {least:g}" if value < least else f"{parameter.name} must be at most {most:g}")
+
+
+_TRIED = (-1e9, -1.0, 0.0, 0.01, *map(float, range(1, 11)))
+_TRIED_DOWNWARD = (1e9, float(_LARGEST_WHOLE), 100.0, 13.0, 1.0, 0.99)
+
+
+@cache
+def _bounds(name: str) -> tuple[Bounds, ...]:
+    """Found by trying, with the other parameters as they usually are: TA-Lib has them and does not tell."""
+    parameters = _parameters(_description(name).info)
+    wholes = tuple(parameter.is_whole for parameter in parameters)
+    usual = [float(parameter.default or 0) for parameter in parameters]
+
+    def accepts(place: int, value: float) -> bool:
+        return _lookback(name, wholes, [*usual[:place], value, *usual[place + 1 :]]) >= 0
+
+    def bound(place: int, tried: Sequence[float], otherwise: float) -> float:
+        values = [value for value in tried if value.is_integer() or not wholes[place]]
+        found = next((value for value in values if accepts(place, value)), usual[place])
+        return otherwise if abs(found) == 1e9 else found
+
+    return tuple((bound(place, _TRIED, -inf), bound(place, _TRIED_DOWNWARD, inf)) for place in range(len(parameters)))
 
 
 def _name(name: str) -> str:
@@ -123,7 +161,7 @@ def _inputs(described: Mapping[str, str | Sequence[str]]) -> Iterator[Input]:
 
 def _parameter(name: str, default: float) -> Parameter:
     is_whole = isinstance(default, int)
-    return Parameter(name=name, default=float(default), is_whole=is_whole, follows=_FOLLOWS.get(name, ""))
+    return Parameter(name=name, default=float(default), is_whole=is_whole, meaning=MEANINGS[name], follows=_FOLLOWS.get(name, ""))
 
 
 @lru_cache(maxsize=4096)

@@ -1,7 +1,9 @@
 """The functions the language adds to TA-Lib: most are short ways to write what nodes can already say."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial, reduce
+from itertools import chain
 
 from domain.market import MINIMUM_HISTORY
 from filters.expression.functions import Build, Function, Input, Parameter
@@ -88,15 +90,40 @@ _CONDITION = Input(name="condition", is_condition=True)
 _PAIR = (Input(name="a"), Input(name="b"))
 
 
+_EXAMPLES = {
+    "abs": "abs(close - open) > 2 * atr(14)",
+    "min": "close > min(open, close[1], close[2])",
+    "max": "close > max(open, close[1])",
+    "round": "round(close / 10) == close / 10",
+    "log": "log(close / close[1]) > 0.01",
+    "sqrt": "sqrt(volume) > 100",
+    "sign": "sign(close - open) == sign(close[1] - open[1])",
+    "nz": "nz(trades, 0) > 100",
+    "crosses_above": "crosses_above(ema(close, 9), ema(close, 21))",
+    "crosses_below": "crosses_below(rsi(close, 14), 70)",
+    "between": "between(rsi(close, 14), 40, 60)",
+    "all_of": "all_of(close > ema(close, 50), 5)",
+    "any_of": "any_of(rsi(close, 14) < 30, 10)",
+    "count": "count(close > open, 10) >= 7",
+    "bars_since": "bars_since(crosses_above(close, sma(close, 50))) < 5",
+    "value_when": "close > value_when(volume > 3 * sma(volume, 20), high)",
+    "highest": "close > highest(high, 20)[1]",
+    "lowest": "close < lowest(low, 20)[1]",
+    "rising": "rising(close, 3)",
+    "falling": "falling(volume, 3)",
+    "change": "change(close, 1) > 0",
+    "percent_change": "percent_change(close, 12) > 3",
+}
+
+
 def _candles(default: float | None = None) -> Parameter:
-    return Parameter(name="candles", default=default, is_whole=True, minimum=1)
+    return Parameter(name="candles", default=default, is_whole=True, minimum=1, meaning="how many candles")
 
 
 def language_functions() -> Iterator[Function]:
     """Every function that is not TA-Lib's."""
-    yield from _arithmetic()
-    yield from _logic()
-    yield from _past()
+    for function in chain(_arithmetic(), _logic(), _past()):
+        yield replace(function, example=_EXAMPLES[function.name])
 
 
 def _arithmetic() -> Iterator[Function]:
@@ -104,12 +131,12 @@ def _arithmetic() -> Iterator[Function]:
     yield function(name="abs", summary="Without its sign", inputs=(_SERIES,), build=_kernel("absolute"))
     yield function(name="min", summary="The least of several", inputs=_PAIR, is_variadic=True, build=_kernel("minimum"))
     yield function(name="max", summary="The greatest of several", inputs=_PAIR, is_variadic=True, build=_kernel("maximum"))
-    digits = Parameter(name="digits", default=0.0, is_whole=True, minimum=-15, maximum=15)
+    digits = Parameter(name="digits", default=0.0, is_whole=True, minimum=-15, maximum=15, meaning="digits behind the point")
     yield function(name="round", summary="Rounded to digits", inputs=(_SERIES,), parameters=(digits,), build=_kernel("round"))
     yield function(name="log", summary="Natural logarithm", inputs=(_SERIES,), build=_kernel("log"))
     yield function(name="sqrt", summary="Square root", inputs=(_SERIES,), build=_kernel("sqrt"))
     yield function(name="sign", summary="-1, 0 or 1", inputs=(_SERIES,), build=_kernel("sign"))
-    replacement = Parameter(name="replacement", default=0.0)
+    replacement = Parameter(name="replacement", default=0.0, meaning="what stands for a value that does not exist")
     nz = "The series, with the replacement where it has no value"
     yield function(name="nz", summary=nz, inputs=(_SERIES,), parameters=(replacement,), build=_kernel("or_else"))
 

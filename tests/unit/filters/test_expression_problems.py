@@ -63,9 +63,9 @@ CASES = {
         "line 1, column 16: all_of needs a condition here, such as close > open",
     ),
     "zero period": ("match = highest(close, 0) > 1", "line 1, column 24: candles must be at least 1"),
-    "period TA-Lib refuses": ("match = rsi(close, 1) > 1", "line 1, column 9: rsi does not accept these parameters: 1"),
+    "period TA-Lib refuses": ("match = rsi(close, 1) > 1", "line 1, column 9: timeperiod must be at least 2"),
     "fractional period": ("match = rsi(close, 14.5) > 1", "line 1, column 20: timeperiod must be a whole number"),
-    "absurd period": ("match = rsi(close, 1000000) > 1", "line 1, column 9: rsi does not accept these parameters: 1e+06"),
+    "absurd period": ("match = rsi(close, 1000000) > 1", "line 1, column 9: timeperiod must be at most 100000"),
     "more history than kept": (
         "match = close > sma(close, 513)",
         "line 1, column 17: this needs 513 candles of 5m; a filter can count on 512",
