@@ -21,6 +21,7 @@ from adapters.supabase.filter_failures import RecordedFailure
 from adapters.supabase.traders import StoredTrader, SupabaseTraders, TraderVersion
 from api.failures import NotDeployedError, in_terms_of_the_product
 from domain.errors import CloudtraderError, FilterRefusedError, RefusedError, UnavailableError
+from domain.filter_failures import cleaned
 from domain.filters import FilterSpec, Language
 from domain.tiers import LIMITS
 from domain.traders import Mode, Trader, TraderSettings
@@ -78,9 +79,8 @@ class FailureInCode:
     @classmethod
     def of(cls, failure: RecordedFailure, code: Mapping[int, str]) -> Self:
         """With its line of the version's code."""
-        lines = code.get(failure.version, "").splitlines()
-        is_there = failure.line is not None and 0 < failure.line <= len(lines)
-        return cls(failure=failure, code_line=lines[failure.line - 1].strip() if failure.line and is_there else "")
+        lines, line = code.get(failure.version, "").split("\n"), failure.line or 0
+        return cls(failure=failure, code_line=cleaned(lines[line - 1]) if 0 < line <= len(lines) else "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ LONGEST_MESSAGE = 300
 OTHERS = "other failures"
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\s]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\s]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,8 @@ class FilterCondition:
 
 
 def cleaned(text: str, longest: int = LONGEST_MESSAGE) -> str:
-    """One line without control characters and halves of characters: databases refuse some of them, and users write these texts."""
+    """One line without control characters, marks that reorder text and halves of characters: databases refuse some of them, others deceive
+    whoever reads, and users write these texts."""
     line = _UNPRINTABLE.sub(" ", text[: 2 * longest]).strip()
     return line if len(line) <= longest else line[: longest - 1] + "…"
 

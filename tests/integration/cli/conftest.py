@@ -203,5 +203,5 @@ def free(system: System, users: dict[Tier, str], state: Path) -> Command:
 def always(tmp_path: Path) -> Path:
     """A filter that every symbol meets."""
     file = tmp_path / "always.filter"
-    file.write_text('condition("always", close > 0)\nmatch = close > 0\n')
+    file.write_text('condition("always", close > 0)\nplot("one", close / close)\nmatch = close > 0\n')
     return file

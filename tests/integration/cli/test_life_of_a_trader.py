@@ -56,7 +56,9 @@ def test_what_matches_becomes_signals_that_a_tail_shows_once(elite: Command, alw
     assert {"BTCUSDT", "ETHUSDT"} == {recorded["signal"]["match"]["symbol"] for recorded in shown}
     assert [["always"], ["always"]] == [recorded["signal"]["match"]["conditions"] for recorded in shown]
     assert {"simulated"} == {recorded["signal"]["market"] for recorded in shown}
-    assert "BTCUSDT" in elite("signals", "tail", "--no-follow", "--trader", "Mine").stdout
+    assert [{"one": 1.0}] * 2 == [recorded["signal"]["match"]["values"] for recorded in shown]
+    tailed = elite("signals", "tail", "--no-follow", "--trader", "Mine").stdout
+    assert ("BTCUSDT" in tailed, 2) == (True, tailed.count("one 1")), tailed
     assert "BTCUSDT" in elite("trader", "status", "Mine").stdout
 
 

@@ -38,6 +38,7 @@ def test_grouping_what_is_grouped_changes_nothing() -> None:
 
 def test_text_becomes_one_printable_line_of_bounded_length() -> None:
     assert "a b c" == cleaned("\x00 a\n\tb \ud800c\x7f")
+    assert "a b" == cleaned("\x9b31m\u202ea\u2066\ufeff b\u200b").removeprefix("31m ")
     assert LONGEST_MESSAGE == len(cleaned("x" * 10_000_000))
 
 
