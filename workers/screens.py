@@ -4,13 +4,14 @@ from functools import lru_cache, partial
 
 from activities.ports import ScreenRequest
 from adapters.feeder_client import MarketReplica
-from domain.errors import FilterRefusedError, RefusedError, UnavailableError
+from domain.errors import FilterRefusedError, UnavailableError
 from domain.filters import FilterSpec, Language
 from filters.bounded_cache import BoundedCache
 from filters.evaluation import Evaluator
 from filters.expression import CompiledFilter, compile_filter, problems_beyond
 from filters.javascript.contract import JavaScriptEngine, JavaScriptFilter
 from filters.javascript.views import Views
+from filters.validation import NEEDS_CONVERSION
 from workers.passes import ExpressionPasses, JavaScriptPasses, Passes
 from workers.screen import ReplicaScreen
 from workers.staleness import Restoration, Standings
@@ -19,10 +20,6 @@ from workers.universe import refuse_unknown
 COMPILED_FILTERS_KEPT = 10_000
 CODE_BYTES = 32 * 2**20
 """Texts of JavaScript filters kept that were found good."""
-NEEDS_CONVERSION = (
-    "Go filters are kept and never run. `cloudtrader import` proposes a translation; or write the filter anew, as an expression or"
-    " in JavaScript."
-)
 
 
 class ReplicaScreens:
@@ -57,7 +54,7 @@ class ReplicaScreens:
             case Language.JAVASCRIPT:
                 return await self._javascript(request)
             case Language.GO:
-                raise RefusedError(NEEDS_CONVERSION)
+                raise FilterRefusedError((NEEDS_CONVERSION,))
 
     async def _javascript(self, request: ScreenRequest) -> Passes:
         if self._engine is None:
