@@ -109,7 +109,7 @@ def verdicts_to_bytes(verdicts: Verdicts) -> bytes:
     return codes.astype(np.uint8).tobytes() + json.dumps(said).encode()
 
 
-def verdicts_from_bytes(answer: bytes, symbols: Sequence[str], busy: timedelta) -> Verdicts:
+def verdicts_from_bytes(answer: bytes, symbols: Sequence[str]) -> Verdicts:
     """What a filter process said of these symbols, cut to what may be said. Raises ValueError for anything else."""
     rows = len(symbols)
     codes = np.frombuffer(answer[:rows], np.uint8)
@@ -119,9 +119,9 @@ def verdicts_from_bytes(answer: bytes, symbols: Sequence[str], busy: timedelta) 
         said = json.loads(answer[rows:])
         conditions = {int(row): _texts(texts) for row, texts in said["conditions"].items() if codes[int(row)] == _MATCHED}
         failures = tuple(_failure(told, symbols) for told in said["failures"][:MOST_SAID])
-    except (TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+    except (TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise ValueError(f"not what a filter process says: {error!r}") from error
-    return Verdicts(matched=codes == _MATCHED, failed=codes == _FAILED, conditions=conditions, failures=failures, busy=busy)
+    return Verdicts(matched=codes == _MATCHED, failed=codes == _FAILED, conditions=conditions, failures=failures)
 
 
 def problems_to_bytes(problems: Sequence[FilterProblem]) -> bytes:
@@ -138,7 +138,7 @@ def problems_from_bytes(answer: bytes) -> tuple[FilterProblem, ...]:
             )
             for message, line, column, suggestion in json.loads(answer)[:MOST_SAID]
         )
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"not what a filter process says: {error!r}") from error
 
 

@@ -3,8 +3,9 @@
 import weakref
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 
@@ -78,18 +79,21 @@ class FilterSandbox:
 
     async def check(self, compiled: JavaScriptFilter) -> tuple[FilterProblem, ...]:
         """What keeps the filter from being run; nothing of it is run. Raises UnavailableError."""
-        answer = await self._pool.ask(Request(owner=f"check {compiled.key[:_LANES]}", body=check_to_bytes(compiled)))
+        answer = await self._pool.ask(
+            Request(owner=f"check {compiled.key[:_LANES]}", body=check_to_bytes(compiled), read=problems_from_bytes)
+        )
         if answer.ending is Ending.ANSWERED:
-            return problems_from_bytes(answer.body)
+            return cast("tuple[FilterProblem, ...]", answer.content)
         return (FilterProblem(message=f"It cannot be compiled. {_failure(answer, 1).message}", line=1, column=1),)
 
     async def _evaluate(self, user: str, compiled: JavaScriptFilter, view: View, first: int, symbols: tuple[str, ...]) -> Verdicts:
         memory = self._memory(view, compiled)
         order = Pass(compiled=compiled, memory=memory.number, rows=len(view.symbols), first=first, symbols=symbols, allowed=self._allowed)
-        answer = await self._pool.ask(Request(owner=user, body=order.to_bytes(), memories=(memory,)))
+        read = partial(verdicts_from_bytes, symbols=symbols)
+        answer = await self._pool.ask(Request(owner=user, body=order.to_bytes(), memories=(memory,), read=read))
         if answer.ending is not Ending.ANSWERED:
             return replace(_all_failed(_failure(answer, len(symbols)), symbols), busy=answer.busy)
-        return verdicts_from_bytes(answer.body, symbols, answer.busy)
+        return replace(cast("Verdicts", answer.content), busy=answer.busy)
 
     def _memory(self, view: View, compiled: JavaScriptFilter) -> SealedMemory:
         """The view where every filter process can read it and none can write; copied once."""

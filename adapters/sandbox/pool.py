@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from adapters.sandbox.launch import Nursery
 from adapters.sandbox.limits import Limits
@@ -53,7 +53,8 @@ class Answer:
     """What became of a request."""
 
     ending: Ending
-    body: bytes = b""
+    content: Any = None
+    """The answer as its request reads it."""
     busy: timedelta = timedelta()
     """Processor time it took."""
     detail: str = ""
@@ -219,7 +220,7 @@ class Pool:
         if ending is not None:
             process.kill()
         try:
-            return Answer(ending=Ending.ANSWERED, body=await asking, busy=busy)
+            return Answer(ending=Ending.ANSWERED, content=await asking, busy=busy)
         except ProcessEndedError as error:
             death = await process.death(_DEATH_WITHIN)
             return Answer(ending=ending or _ending_of(death), busy=busy, detail=f"{death}; {error}")

@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from adapters.sandbox import channel
 from adapters.sandbox.host import GOOD
@@ -33,6 +34,8 @@ class Request:
     owner: str
     body: bytes
     memories: Sequence[SealedMemory] = ()
+    read: Callable[[bytes], Any] = bytes
+    """Makes of the answer what the owner asked for; a ValueError ends the process, which is not what it was."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +87,8 @@ class JailedProcess:
         """Return once it is held, with the report of how well. Raises ProcessEndedError."""
         self.report = JailReport.from_json(await self._receive())
 
-    async def ask(self, request: Request) -> bytes:
-        """The answer. Raises ProcessEndedError; after that, or when this is cancelled, the process must be ended."""
+    async def ask(self, request: Request) -> Any:
+        """The answer, read. Raises ProcessEndedError; after that, or when this is cancelled, the process must be ended."""
         new = [memory for memory in request.memories if memory.number not in self._mapped]
         gone = self._mapped.difference(self._taken.keys())
         head = {
@@ -103,7 +106,8 @@ class JailedProcess:
             await channel.send_soon(self._connection, message, [memory.descriptor for memory in new])
         answer = await self._receive()
         self.is_spent = answer[:1] != GOOD
-        return answer[1:]
+        with _as_ended():
+            return request.read(answer[1:])
 
     async def _receive(self) -> bytes:
         with _as_ended():

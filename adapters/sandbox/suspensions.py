@@ -7,6 +7,8 @@ from datetime import timedelta
 LONGEST_PAUSE = timedelta(seconds=60)
 FORGIVEN_AFTER = timedelta(seconds=60)
 """One offence is forgotten for each such time without another."""
+_MOST = 8
+"""Offences that are remembered; so many make the longest pause."""
 
 
 class Suspensions:
@@ -18,7 +20,7 @@ class Suspensions:
 
     def offend(self, owner: str) -> None:
         """Something of this owner's had to be ended."""
-        self._offences[owner] = (self._count(owner) + 1, self._clock())
+        self._offences[owner] = (min(self._count(owner) + 1, _MOST), self._clock())
 
     def remaining(self, owner: str) -> timedelta:
         """How long the owner still pauses; zero where it does not."""

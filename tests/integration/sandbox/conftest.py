@@ -13,7 +13,7 @@ from adapters.sandbox.process import Request
 from tests.integration.sandbox.hostile_host import LIMITS
 
 HOSTILE_HOST = (str(Path(__file__).parent / "hostile_host.py"),)
-CPU_PER_REQUEST = timedelta(milliseconds=300)
+CPU_PER_REQUEST = timedelta(milliseconds=150)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,7 +15,7 @@ from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScr
 from tests.integration.sandbox.hostile_filters import HOSTILE
 from workers.filter_sandbox import FilterSandbox
 
-SHORT, LONG = timedelta(milliseconds=200), timedelta(seconds=20)
+SHORT, LONG = timedelta(milliseconds=60), timedelta(seconds=20)
 """For filters that use up all the time they get, and for all others, which a busy machine must not end."""
 ROWS = 6
 CONTROL = """

@@ -161,7 +161,7 @@ async def test_without_the_strong_layers_it_runs_where_that_was_asked_for() -> N
     async with Pool(WEAK_HOST, LIMITS, cpu_per_request=CPU_PER_REQUEST, allow_weak=True) as pool:
         answer = await pool.ask(python("6 * 7"))
 
-        assert (Ending.ANSWERED, b"42") == (answer.ending, answer.body)
+        assert (Ending.ANSWERED, b"42") == (answer.ending, answer.content)
         assert pool.report is not None
         assert not pool.report.is_sufficient
 
@@ -175,7 +175,7 @@ async def test_root_without_the_right_to_make_namespaces_still_has_a_jail() -> N
         "async def main():\n"
         "    async with python_pool() as pool:\n"
         "        answer = await pool.ask(python('6 * 7'))\n"
-        "        print(answer.body.decode(), pool.report.is_sufficient, *sorted(pool.report.missing), sep=',')\n"
+        "        print(answer.content.decode(), pool.report.is_sufficient, *sorted(pool.report.missing), sep=',')\n"
         "asyncio.run(main())\n"
     )
     if shutil.which("setpriv") is None:

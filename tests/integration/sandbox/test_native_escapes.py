@@ -161,7 +161,7 @@ SPENT = {
 async def test_what_the_kernel_refuses(jailed: Pool, deed: str) -> None:
     answer = await jailed.ask(python(REFUSED[deed], owner=f"attacker {next(_OWNERS)}"))
 
-    assert (Ending.ANSWERED, b"PermissionError: [Errno 1] ") == (answer.ending, answer.body[:27])
+    assert (Ending.ANSWERED, b"PermissionError: [Errno 1] ") == (answer.ending, answer.content[:27])
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers of the calls are those of x86_64")
@@ -169,14 +169,14 @@ async def test_what_the_kernel_refuses(jailed: Pool, deed: str) -> None:
 async def test_calls_that_no_filter_needs(jailed: Pool, call: str) -> None:
     answer = await jailed.ask(python(f"syscall({CALLS[call]}, 0, 0, 0, 0, 0, 0)", owner=f"attacker {next(_OWNERS)}"))
 
-    assert b"PermissionError: [Errno 1] Operation not permitted" == answer.body
+    assert b"PermissionError: [Errno 1] Operation not permitted" == answer.content
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="only x86_64 has a second table of calls")
 async def test_the_second_table_of_calls_is_closed(jailed: Pool) -> None:
     answer = await jailed.ask(python(f"syscall({0x40000000 | 2}, b'/etc/passwd', 0)"))
 
-    assert b"PermissionError: [Errno 1] Operation not permitted" == answer.body
+    assert b"PermissionError: [Errno 1] Operation not permitted" == answer.content
 
 
 @pytest.mark.parametrize("deed", ENDED)
@@ -186,7 +186,7 @@ async def test_what_ends_a_process_has_one_victim(jailed: Pool, deed: str) -> No
     answer = await jailed.ask(python(code, owner=f"attacker {next(_OWNERS)}"))
 
     assert ending == answer.ending
-    assert b"42" == (await jailed.ask(python("6 * 7", owner="bystander"))).body
+    assert b"42" == (await jailed.ask(python("6 * 7", owner="bystander"))).content
 
 
 @pytest.mark.parametrize("what", SPENT)
@@ -195,8 +195,8 @@ async def test_what_can_be_used_up_is_bounded(jailed: Pool, what: str) -> None:
 
     answer = await jailed.ask(python(code, owner=f"attacker {next(_OWNERS)}"))
 
-    assert (Ending.ANSWERED, end) == (answer.ending, answer.body.decode()[: len(end)])
-    assert b"42" == (await jailed.ask(python("6 * 7", owner="bystander"))).body
+    assert (Ending.ANSWERED, end) == (answer.ending, answer.content.decode()[: len(end)])
+    assert b"42" == (await jailed.ask(python("6 * 7", owner="bystander"))).content
 
 
 async def test_memory_given_to_many_can_be_changed_by_none(jailed: Pool) -> None:
@@ -206,7 +206,7 @@ async def test_memory_given_to_many_can_be_changed_by_none(jailed: Pool) -> None
     async def attack(code: str) -> tuple[Ending, bytes]:
         request = Request(owner=f"attacker {next(_OWNERS)}", body=(address + code).encode(), memories=(memory,))
         answer = await jailed.ask(request)
-        return answer.ending, answer.body
+        return answer.ending, answer.content
 
     written = await attack("view[0] = 120")
     forced = await attack("ctypes.memmove(at, b'x', 1)")
@@ -214,7 +214,7 @@ async def test_memory_given_to_many_can_be_changed_by_none(jailed: Pool) -> None
     read = await attack("bytes(view)")
 
     assert (Ending.ANSWERED, b"TypeError: cannot modify read-only memory") == written
-    assert (Ending.CRASHED, b"") == forced
+    assert (Ending.CRASHED, None) == forced
     assert unlocked[1].startswith((b"PermissionError: [Errno 13]", b"ZeroDivisionError"))
     assert (Ending.ANSWERED, b"b'candles'") == read
 
@@ -225,8 +225,8 @@ async def test_it_finds_no_secret(jailed: Pool) -> None:
         python("import os; dict(os.environ), [fd for fd in range(3, 64) if not __import__('fcntl').fcntl(fd, 1) < 0]")
     )
 
-    assert answer.body.startswith(b"OSError: [Errno 9]")
-    assert b"{}" == (await jailed.ask(python("import os; dict(os.environ)"))).body
+    assert answer.content.startswith(b"OSError: [Errno 9]")
+    assert b"{}" == (await jailed.ask(python("import os; dict(os.environ)"))).content
 
 
 async def test_its_environment_was_empty_from_the_start() -> None:

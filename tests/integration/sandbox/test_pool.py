@@ -46,7 +46,7 @@ async def test_an_owner_comes_back_to_the_process_that_knows_it(jailed: Pool) ->
     await jailed.ask(python("kept['x'] = 7", owner="resident"))
     await asyncio.gather(*(jailed.ask(python(NAP, owner=f"passer-by {number}")) for number in range(3)))
 
-    assert b"7" == (await jailed.ask(python("kept['x']", owner="resident"))).body
+    assert b"7" == (await jailed.ask(python("kept['x']", owner="resident"))).content
 
 
 async def test_an_owner_whose_process_is_busy_moves_and_is_forgotten_there() -> None:
@@ -59,8 +59,8 @@ async def test_an_owner_whose_process_is_busy_moves_and_is_forgotten_there() -> 
         moved = await pool.ask(python("6 * 7", owner=sharing))
         await napping
 
-        assert b"42" == moved.body
-        assert f"['{sharing}']".encode() == (await pool.ask(python("forgotten", owner="d"))).body
+        assert b"42" == moved.content
+        assert f"['{sharing}']".encode() == (await pool.ask(python("forgotten", owner="d"))).content
 
 
 async def test_one_owner_runs_one_request_at_a_time_in_order() -> None:
@@ -68,7 +68,7 @@ async def test_one_owner_runs_one_request_at_a_time_in_order() -> None:
         code = "import time\nkept.setdefault('order', []).append(%d); time.sleep(0.05)\nkept['order']"
         answers = await asyncio.gather(*(pool.ask(python(code % number, owner="a")) for number in range(4)))
 
-        assert [b"[0]", b"[0, 1]", b"[0, 1, 2]", b"[0, 1, 2, 3]"] == [answer.body for answer in answers]
+        assert [b"[0]", b"[0, 1]", b"[0, 1, 2]", b"[0, 1, 2, 3]"] == [answer.content for answer in answers]
 
 
 async def test_what_waits_goes_on_when_another_owner_s_process_dies() -> None:
@@ -77,7 +77,7 @@ async def test_what_waits_goes_on_when_another_owner_s_process_dies() -> None:
         waiting = [asyncio.create_task(pool.ask(python(f"{number} * 2", owner=f"owner {number}"))) for number in range(5)]
 
         assert Ending.CRASHED == (await dying).ending
-        assert [b"0", b"2", b"4", b"6", b"8"] == [(await answer).body for answer in waiting]
+        assert [b"0", b"2", b"4", b"6", b"8"] == [(await answer).content for answer in waiting]
 
 
 async def test_who_used_less_lately_goes_first() -> None:
@@ -107,17 +107,47 @@ async def test_an_owner_who_kills_processes_again_and_again_pauses_alone() -> No
 
         assert [Ending.CRASHED, Ending.CRASHED, Ending.SUSPENDED] == [answer.ending for answer in (first, second, paused)]
         assert timedelta() == paused.busy
-        assert [b"42", b"42"] == [bystander.body, after.body]
+        assert [b"42", b"42"] == [bystander.content, after.content]
+
+
+async def test_a_process_that_works_after_its_answer_is_ended_and_its_owner_blamed() -> None:
+    async with python_pool() as pool:
+        burn = "import threading\ndef burn():\n    while True: pass\nthreading.Thread(target=burn, daemon=True).start()"
+        answer = await pool.ask(python(burn, owner="attacker"))
+        process = pool._homes["attacker"].number
+        await until_gone(process)
+
+        assert Ending.ANSWERED == answer.ending
+        assert 1 == pool.statistics().replaced
+        assert Ending.CRASHED == (await pool.ask(python(CRASH, owner="attacker"))).ending
+        assert Ending.SUSPENDED == (await pool.ask(python("1", owner="attacker"))).ending
+
+
+async def test_a_process_that_says_it_is_spent_answers_nobody_else() -> None:
+    async with python_pool() as pool:
+        last = await pool.ask(python("kept['spent'] = 1\n6 * 7", owner="a"))
+        process = pool.statistics().replaced
+        after = await pool.ask(python("kept", owner="b"))
+
+        assert (b"42", 1, b"{}") == (last.content, process, after.content)
+
+
+async def test_an_answer_that_makes_no_sense_ends_its_process() -> None:
+    async with python_pool() as pool:
+        request = replace(python("'no number'", owner="attacker"), read=int)
+
+        assert Ending.CRASHED == (await pool.ask(request)).ending
+        assert b"42" == (await pool.ask(python("6 * 7", owner="bystander"))).content
 
 
 async def test_a_worn_process_is_replaced_between_two_requests() -> None:
-    limits = replace(LIMITS, lifetime_cpu=timedelta(milliseconds=200))
+    limits = replace(LIMITS, lifetime_cpu=timedelta(milliseconds=100))
     async with Pool(HOSTILE_HOST, limits, cpu_per_request=CPU_PER_REQUEST) as pool:
-        burn = "import time\nend = time.process_time() + 0.2\nwhile time.process_time() < end: pass\nkept['x'] = 1"
+        burn = "import time\nend = time.process_time() + 0.1\nwhile time.process_time() < end: pass\nkept['x'] = 1"
         worn = await pool.ask(python(burn, owner="a"))
         fresh = await pool.ask(python("kept", owner="a"))
 
-        assert [Ending.ANSWERED, b"{}"] == [worn.ending, fresh.body]
+        assert [Ending.ANSWERED, b"{}"] == [worn.ending, fresh.content]
         assert 1 == pool.statistics().replaced
 
 
@@ -131,7 +161,7 @@ async def test_who_does_not_wait_any_longer_leaves_the_line() -> None:
         running.cancel()
         await asyncio.wait([waiting, running])
 
-        assert b"{}" == (await pool.ask(python("kept", owner="b"))).body
+        assert b"{}" == (await pool.ask(python("kept", owner="b"))).content
         assert 0 == pool.statistics().waiting
 
 
@@ -140,7 +170,7 @@ async def test_memory_is_given_once_and_unmapped_when_it_is_gone() -> None:
         memory = SealedMemory([b"candles"])
         for _ in range(3):
             answer = await pool.ask(Request(owner="a", body=b"{n: bytes(m) for n, m in memories.items()}", memories=(memory,)))
-            assert f"{{{memory.number}: b'candles'}}".encode() == answer.body
+            assert f"{{{memory.number}: b'candles'}}".encode() == answer.content
         process = pool._homes["a"]
         mapped = set(process._mapped)
         number = memory.number
@@ -173,7 +203,7 @@ async def _patiently(pool: Pool, owner: str) -> bytes:
             await asyncio.sleep(0.1)
         else:
             if answer.ending is Ending.ANSWERED:
-                return answer.body
+                return answer.content
 
 
 async def test_closing_ends_what_runs_and_leaves_nothing() -> None:
