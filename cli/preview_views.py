@@ -46,7 +46,7 @@ def _head(found: Preview) -> str:
     closed = found.interval.close_time(found.interval.index_at(found.last))
     return (
         f"{found.candles:,} candles of {found.interval} for {len(found.symbols)} symbols, {moment(found.first)} to {moment(closed)} UTC\n"
-        f"{found.evaluations:,} evaluations in {duration(found.duration)}: {outcomes[Outcome.MATCHED]:,} matched "
+        f"{found.evaluations:,} evaluations in {found.duration.total_seconds():.3g} s: {outcomes[Outcome.MATCHED]:,} matched "
         f"({percent(found.match_rate)} of those that could be told), {outcomes[Outcome.NOT_READY]:,} not ready, "
         f"{outcomes[Outcome.FAILED]:,} failed\n"
         f"[bold]{len(found.signals.places):,} signals[/], at most {found.most_at_once} at one candle; "

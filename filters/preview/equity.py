@@ -39,15 +39,16 @@ class SimulatedExits:
 
 
 def simulate(
-    signals: SignalTable, past: PastInterval, rules: ExitRules, first: int, atr: NDArray[np.float64] | None = None
+    signals: SignalTable, past: PastInterval, rules: ExitRules, first: int, last: int, atr: NDArray[np.float64] | None = None
 ) -> SimulatedExits:
-    """Positions of all signals but the initial ones, to the end of the candles. `atr` is that of each signal, where rules need it."""
-    last = past.end_index - 1
+    """Positions of all signals but the initial ones, to the end of the candles; the equity from candle `first` to `last`, or until the
+    last sale where that is later. `atr` is that of each signal, where rules need it.
+    """
     ranges = np.full(len(signals), np.nan) if atr is None else atr
     with np.errstate(invalid="ignore"):
-        positions, passed_over = taken(signals, past, rules, last, ranges)
+        positions, passed_over = taken(signals, past, rules, ranges)
     done = tuple(trades(positions, signals, rules))
-    equity = _equity(positions, past, rules, first, last)
+    equity = _equity(positions, past, rules, first, max([last, *(position.exit for position in positions)]))
     gains = np.array([trade.profit for trade in done])
     losses = float(-gains[gains < 0].sum()) if done else 0.0
     depth, percent = _deepest_fall(equity)

@@ -129,10 +129,10 @@ class Position:
 class Market:
     """Finds how a position of each signal would go: it depends on the symbol's own candles alone."""
 
-    def __init__(self, past: PastInterval, rules: ExitRules, last: int) -> None:
+    def __init__(self, past: PastInterval, rules: ExitRules) -> None:
         self._past = past
         self._rules = rules
-        self._last = last
+        self._last = past.end_index - 1
 
     def position(self, row: int, signal: int, atr: float) -> Position | None:
         """The position of a signal at candle `signal`; `None` where no candle follows to buy at, or the ATR is not known."""
@@ -184,12 +184,12 @@ class Market:
         return place, closes[place] * worse, ExitReason.TIME if is_over else ExitReason.END
 
 
-def taken(signals: SignalTable, past: PastInterval, rules: ExitRules, last: int, atr: NDArray[np.float64]) -> tuple[list[Position], int]:
+def taken(signals: SignalTable, past: PastInterval, rules: ExitRules, atr: NDArray[np.float64]) -> tuple[list[Position], int]:
     """The positions that were opened, and how many signals were passed over because all money was in others.
 
     One position per symbol: a signal of a symbol that is held makes none. At one candle the order is that of the symbols.
     """
-    market, held, open_until = Market(past, rules, last), dict[int, int](), list[int]()
+    market, held, open_until = Market(past, rules), dict[int, int](), list[int]()
     positions, passed_over = [], 0
     for place in signals.places.tolist():
         row, signal = int(signals.rows[place]), int(signals.indices[place])

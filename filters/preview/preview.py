@@ -146,7 +146,7 @@ async def _summary(
         failures=found.failures,
         forward_returns=forward_returns(signals, found.outcomes, past, first),
         look_ahead=check,
-        exits=_exits(request.exits, signals, candles, first),
+        exits=_exits(request.exits, signals, candles, first, last),
         cost=estimate(spec, check.evaluation_seconds, request.cadence, prepared.estimated),
         coverage=coverage(candles, prepared.required),
         duration=duration,
@@ -154,10 +154,11 @@ async def _summary(
     )
 
 
-def _exits(rules: ExitRules | None, signals: SignalTable, candles: PastCandles, first: int) -> SimulatedExits | None:
+def _exits(rules: ExitRules | None, signals: SignalTable, candles: PastCandles, first: int, last: int) -> SimulatedExits | None:
     if rules is None:
         return None
-    return simulate(signals, candles.of(signals.interval), rules, first, true_ranges(signals, candles) if rules.needs_atr else None)
+    ranges = true_ranges(signals, candles) if rules.needs_atr else None
+    return simulate(signals, candles.of(signals.interval), rules, first, last, ranges)
 
 
 def _per_day(indices: list[int], interval: Interval, first: int, last: int) -> dict[date, int]:

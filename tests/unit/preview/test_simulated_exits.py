@@ -61,18 +61,18 @@ TWO_PERCENT = {"stop": Distance(amount=2), "target": Distance(amount=4)}
     ids=["stop", "target", "both: the stop", "gap below the stop", "gap above the target", "candles end"],
 )
 def test_one_position(candles: list[tuple[float, ...]], expected: tuple[ExitReason, float, int]) -> None:
-    found = simulate(signals(0), past(FLAT, *candles), ExitRules(**TWO_PERCENT, **FREE), 0)
+    found = simulate(signals(0), past(FLAT, *candles), ExitRules(**TWO_PERCENT, **FREE), 0, 0)
     assert [expected] == ended(found)
 
 
 def test_sold_by_time_at_the_close() -> None:
     rising = [(100 + k, 101 + k, 100 + k, 101 + k) for k in range(9)]
-    assert [(ExitReason.TIME, 3.0, 3)] == ended(simulate(signals(0), past(FLAT, *rising), ExitRules(hold=3, **FREE), 0))
+    assert [(ExitReason.TIME, 3.0, 3)] == ended(simulate(signals(0), past(FLAT, *rising), ExitRules(hold=3, **FREE), 0, 0))
 
 
 def test_fees_and_slippage() -> None:
     rules = ExitRules(hold=1, fee_percent=0.1, slippage_percent=0.5, stake=1_000.0)
-    (trade,) = simulate(signals(0), past(FLAT, FLAT), rules, 0).trades
+    (trade,) = simulate(signals(0), past(FLAT, FLAT), rules, 0, 0).trades
     quantity = 1_000 / (100.5 * 1.001)
 
     assert 100.5 == pytest.approx(trade.entry_price)
@@ -81,7 +81,7 @@ def test_fees_and_slippage() -> None:
 
 
 def test_no_second_position_of_a_symbol() -> None:
-    found = simulate(signals(0, 1, 2, 3, 4), past(*[FLAT] * 9), ExitRules(hold=2, **FREE), 0)
+    found = simulate(signals(0, 1, 2, 3, 4), past(*[FLAT] * 9), ExitRules(hold=2, **FREE), 0, 0)
     assert [1, 3, 5] == [M5.index_at(trade.entry_time) for trade in found.trades]
     assert 0 == found.passed_over
 
@@ -90,18 +90,18 @@ def test_signals_without_free_money_are_passed_over() -> None:
     candles = PastInterval(
         interval=M5, first_index=0, known_from=0, columns={name: np.full((3, 9), 100.0) for name in ("open", "high", "low", "close")}
     )
-    found = simulate(signals(0, 0, 0, 5, rows=[0, 1, 2, 2]), candles, ExitRules(hold=2, max_positions=2, **FREE), 0)
+    found = simulate(signals(0, 0, 0, 5, rows=[0, 1, 2, 2]), candles, ExitRules(hold=2, max_positions=2, **FREE), 0, 0)
     assert ["AUSDT", "BUSDT", "CUSDT"] == [trade.symbol for trade in found.trades]
     assert 1 == found.passed_over
 
 
 def test_signal_at_the_last_candle_buys_nothing() -> None:
-    assert () == simulate(signals(1), past(FLAT, FLAT), ExitRules(hold=2, **FREE), 0).trades
+    assert () == simulate(signals(1), past(FLAT, FLAT), ExitRules(hold=2, **FREE), 0, 0).trades
 
 
 def test_hole_is_waited_through() -> None:
     hole = (np.nan,) * 4
-    found = simulate(signals(0), past(FLAT, FLAT, hole, (97, 97, 97, 97)), ExitRules(**TWO_PERCENT, **FREE), 0)
+    found = simulate(signals(0), past(FLAT, FLAT, hole, (97, 97, 97, 97)), ExitRules(**TWO_PERCENT, **FREE), 0, 0)
     assert [(ExitReason.STOP, -3.0, 3)] == ended(found)
     assert [1_000, 1_000, 1_000, 997] == found.equity.tolist()
 
@@ -109,7 +109,7 @@ def test_hole_is_waited_through() -> None:
 def test_equity_counts_open_positions_and_its_deepest_fall() -> None:
     closes = [100, 100, 110, 90, 105]
     candles = past(*[(close, close, close, close) for close in closes])
-    found = simulate(signals(0), candles, ExitRules(hold=4, max_positions=1, **FREE), 0)
+    found = simulate(signals(0), candles, ExitRules(hold=4, max_positions=1, **FREE), 0, 0)
 
     assert [100, 100, 110, 90, 105] == found.equity.tolist()
     assert 20.0 == found.max_drawdown
@@ -118,7 +118,7 @@ def test_equity_counts_open_positions_and_its_deepest_fall() -> None:
 
 
 def test_figures_of_no_trade() -> None:
-    found = simulate(signals(), past(FLAT, FLAT), ExitRules(hold=2), 0)
+    found = simulate(signals(), past(FLAT, FLAT), ExitRules(hold=2), 0, 0)
     assert (None, None, None, 0.0, 0.0) == (found.win_rate, found.expectancy, found.profit_factor, found.profit, found.max_drawdown)
 
 
@@ -201,4 +201,4 @@ def test_distance_is_above_zero(amount: float) -> None:
 
 def test_initial_matches_buy_nothing() -> None:
     table = signals(0)
-    assert () == simulate(replace(table, initial=np.array([True])), past(FLAT, FLAT), ExitRules(hold=2), 0).trades
+    assert () == simulate(replace(table, initial=np.array([True])), past(FLAT, FLAT), ExitRules(hold=2), 0, 0).trades
