@@ -18,6 +18,8 @@ Vectors = dict[tuple[str, int], Array]
 NEWEST = 32
 """Nearly all filters look at the last few candles of an indicator only. These are kept by themselves, for a twentieth of the memory:
 whole columns can go then, and do not have to be computed again at the same candle."""
+MATRIX_BYTES = 128 * 2**20
+"""Of values over several candles that one evaluation keeps for itself."""
 
 
 class ColumnFailed(Exception):  # noqa: N818 - the evaluator turns it into an outcome
@@ -49,6 +51,7 @@ class Calculation:
         self._vectors = vectors
         self._columns = columns
         self._is_over = is_over
+        self._matrices: BoundedCache[str, tuple[int, Array]] = BoundedCache(MATRIX_BYTES)
         self._has_computed = False
         self._is_computing = False
         self.added = 0
@@ -75,12 +78,26 @@ class Calculation:
         begin, end = max(first, history.anchor), min(last, history.end)
         if end < begin:
             return self._nothing(node, last - first + 1)
-        inner: Array = self._OVER[type(node)](self, node, begin, end)
+        inner = self._inner(node, begin, end)
         if (begin, end) == (first, last):
             return inner
         outer = self._nothing(node, last - first + 1)
         outer[:, begin - first : end - first + 1] = inner
         return outer
+
+    def _inner(self, node: Node, first: int, last: int) -> Array:
+        """The values within the history. A part that several others need is computed for all the candles they have asked for together:
+        else windows of windows would take twice as long with each level."""
+        if isinstance(node, Candles | Column | Constant | Clock):
+            values: Array = self._OVER[type(node)](self, node, first, last)
+            return values
+        begin, known = self._matrices.get(node.key) or (first, None)
+        if known is None or first < begin or last >= begin + known.shape[1]:
+            end = last if known is None else max(last, begin + known.shape[1] - 1)
+            begin = min(first, begin)
+            known = self._OVER[type(node)](self, node, begin, end)
+            self._matrices.put(node.key, (begin, known), known.nbytes)
+        return known[:, first - begin : last + 1 - begin]
 
     def _nothing(self, node: Node, width: int) -> Array:
         shape = (self._moment.rows, width)

@@ -129,6 +129,8 @@ class _Program:
     def _check_label(self, kind: str, label: str, place: ast.AST) -> None:
         if not label.strip() or len(label) > MAX_LABEL_LENGTH:
             raise Misuse(f"a label has 1 to {MAX_LABEL_LENGTH} characters", at=place)
+        if not label.isprintable():
+            raise Misuse("a label has visible characters only", at=place)
         if label in self._labels[kind]:
             raise Misuse(f"the label {label!r} is taken", at=place)
         self._labels[kind].add(label)

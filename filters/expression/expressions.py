@@ -268,6 +268,7 @@ class Expressions:
         positional = [lambda part=part: Argument(self.node(part), part) for part in expression.args]
         keywords = [lambda part=part: (self._keyword(part), Argument(self.node(part.value), part.value)) for part in expression.keywords]
         arguments = self._all(*positional, *keywords)
+        _refuse_repeated(expression.keywords)
         given = arguments[: len(positional)]
         if interval is not self._graph.base and isinstance(expression.func, ast.Attribute) and _series_among(given):
             raise Misuse(f"{function.name} of candles reads their prices itself: give it numbers only")
@@ -303,3 +304,11 @@ class Expressions:
 
 def _series_among(arguments: list[Argument]) -> bool:
     return any(not isinstance(argument.node, Constant) for argument in arguments)
+
+
+def _refuse_repeated(keywords: list[ast.keyword]) -> None:
+    seen: set[str | None] = set()
+    for keyword in keywords:
+        if keyword.arg in seen:
+            raise Misuse(f"{keyword.arg} is given twice", at=keyword.value)
+        seen.add(keyword.arg)

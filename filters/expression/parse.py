@@ -8,6 +8,8 @@ from domain.filters import FilterProblem
 
 MAX_LENGTH = 20_000
 MAX_SYNTAX_DEPTH = 100
+MAX_MESSAGE = 400
+"""Characters of a problem's message, which may quote the filter."""
 
 
 class Source:
@@ -20,6 +22,7 @@ class Source:
     def problem(self, message: str, at: ast.AST | None, suggestion: str = "") -> FilterProblem:
         """The problem where the user sees it in the text; without a place, at its beginning."""
         line = getattr(at, "lineno", 1)
+        message = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
         return FilterProblem(message=message, line=line, column=self._column(line, getattr(at, "col_offset", 0)), suggestion=suggestion)
 
     def parse(self) -> ast.Module:

@@ -19,6 +19,13 @@ class TooLarge(Misuse):
     """A limit on the whole filter is reached: compiling further makes no sense."""
 
 
+LONGEST_GUESSED = 40
+"""Characters. Comparing names takes time by the product of their lengths, and who writes longer ones has not mistyped."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name most like this one, or nothing."""
-    return next(iter(get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)), "")
+    if len(name) > LONGEST_GUESSED:
+        return ""
+    short = [other for other in known if len(other) <= LONGEST_GUESSED]
+    return next(iter(get_close_matches(name.lower(), short, n=1, cutoff=0.6)), "")
