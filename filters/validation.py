@@ -1,9 +1,9 @@
-"""What is wrong with a filter. The one module of the engines the backend may import."""
+"""What is wrong with a filter, and what the expression language is. The one module of the engines the backend may import."""
 
 from domain.errors import FilterRefusedError
 from domain.filters import FilterProblem, FilterSpec, Language
 from domain.tiers import TierLimits
-from filters.expression import compile_filter, problems_beyond
+from filters.expression import LanguageDescription, compile_filter, describe_language, problems_beyond
 
 NEEDS_CONVERSION = FilterProblem(
     message="Go filters are kept and never run: `cloudtrader import` proposes a translation, or write the filter anew as an expression",
@@ -23,6 +23,11 @@ def check(spec: FilterSpec, limits: TierLimits | None = None) -> tuple[FilterPro
             return check_syntax(spec)
         case Language.GO:
             return (NEEDS_CONVERSION,)
+
+
+def description() -> LanguageDescription:
+    """The whole expression language, for help and prompts."""
+    return describe_language()
 
 
 def _check_expression(spec: FilterSpec, limits: TierLimits | None) -> tuple[FilterProblem, ...]:

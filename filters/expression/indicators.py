@@ -24,7 +24,7 @@ NOT_OFFERED: Mapping[str, str] = MappingProxyType(
         "MAX": "`max` compares series; the highest of the last candles is `highest`",
         "MIN": "`min` compares series; the lowest of the last candles is `lowest`",
         "SQRT": "`sqrt` is part of the language",
-        "VWAP": "it sums from wherever history begins, which means nothing to a trader",
+        "VWAP": "it sums from wherever history begins; `vwap` of the language begins anew with each session",
     }
 )
 """TA-Lib functions the language leaves out, and why."""
@@ -126,7 +126,8 @@ def _refuse(name: str, values: Sequence[float]) -> None:
 
 
 _TRIED = (-1e9, -1.0, 0.0, 0.01, *map(float, range(1, 11)))
-_TRIED_DOWNWARD = (1e9, float(_LARGEST_WHOLE), 100.0, 13.0, 1.0, 0.99)
+_TRIED_DOWNWARD = (1e9, float(_LARGEST_WHOLE), 100.0, 1.0, 0.99)
+_LAST_AVERAGE = 13.0
 
 
 @cache
@@ -144,7 +145,13 @@ def _bounds(name: str) -> tuple[Bounds, ...]:
         found = next((value for value in values if accepts(place, value)), usual[place])
         return otherwise if abs(found) == 1e9 else found
 
-    return tuple((bound(place, _TRIED, -inf), bound(place, _TRIED_DOWNWARD, inf)) for place in range(len(parameters)))
+    def most(place: int) -> float:
+        if parameters[place].name.endswith("matype"):
+            return _LAST_AVERAGE
+        is_free = not wholes[place] or accepts(place, float(_LARGEST_WHOLE))
+        return bound(place, _TRIED_DOWNWARD, inf) if is_free else inf
+
+    return tuple((bound(place, _TRIED, -inf), most(place)) for place in range(len(parameters)))
 
 
 def _name(name: str) -> str:
