@@ -19,7 +19,7 @@ from adapters.sandbox.jail import Jail
 from adapters.sandbox.limits import Limits
 
 SPAWN, KILL = "spawn", "kill"
-_NICENESS = 5
+_NICENESS = 2
 """The worker's own work comes before its users' filters."""
 
 
