@@ -62,7 +62,7 @@ async def wired(settings: Settings, client: Client, instruments: Instruments) ->
         instruments.observe_data_age(lambda: replica.age() if replica.as_of else None)
         instruments.observe_synchronisations(lambda: replica.statistics.synchronisations)
         instruments.observe_execution_rows(lambda: evaluations.waiting)
-        instruments.observe_sandbox(lambda: _levels(sandbox))
+        instruments.observe_sandbox(lambda: levels_of(sandbox))
         screening = ScreeningActivities(ReplicaScreens(replica, Evaluator(), sandbox), evaluations, _measured(instruments))
         traders = TraderActivities(SupabaseTraders(database), TemporalTraderLauncher(client))
         stores = store_activities(
@@ -89,7 +89,7 @@ def _measured(instruments: Instruments) -> Callable[[timedelta, TickResult], Non
     return measure
 
 
-def _levels(sandbox: FilterSandbox) -> Levels:
+def levels_of(sandbox: FilterSandbox) -> Levels:
     """What the sandbox did, for a scrape: called in a thread of its own."""
     statistics, report = sandbox.statistics(), sandbox.report
     return {
