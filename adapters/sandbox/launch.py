@@ -49,21 +49,33 @@ class Nursery:
 
     async def spawn(self) -> JailedProcess:
         """A process locked in, ready for requests. Raises UnavailableError."""
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                process = await self._born()
+                try:
+                    await process.locked_in()
+                except BaseException:
+                    process.kill()
+                    process.close()
+                    raise
+                return process
+        except (OSError, EOFError, TimeoutError, ProcessEndedError) as error:
+            raise UnavailableError(f"No filter process can be started: {error or type(error).__name__}.") from error
+
+    async def _born(self) -> JailedProcess:
         mine, theirs = socket.socketpair()
         mine.setblocking(False)  # noqa: FBT003 - its only argument
         said, says = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            async with asyncio.timeout(START_TIMEOUT):
-                number, ended = await self._spawn(theirs.fileno(), says)
-                process = JailedProcess(number, mine, said, ended, lambda: self.kill(number))
-                await process.locked_in()
-                return process
-        except (OSError, EOFError, TimeoutError, ProcessEndedError) as error:
+            number, ended = await self._spawn(theirs.fileno(), says)
+        except BaseException:
             mine.close()
-            raise UnavailableError(f"No filter process can be started: {error or type(error).__name__}.") from error
+            os.close(said)
+            raise
         finally:
             theirs.close()
             os.close(says)
+        return JailedProcess(number, mine, said, ended, lambda: self.kill(number))
 
     async def _spawn(self, connection: int, errors: int) -> tuple[int, asyncio.Future[int]]:
         if not self.is_alive:

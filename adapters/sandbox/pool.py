@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import math
 import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from types import TracebackType
@@ -114,6 +115,7 @@ class Pool:
         self._allow_weak = allow_weak
         self._program = program
         self._nursery = Nursery(program)
+        self._renewing = asyncio.Lock()
         self._turns: Turns[_Waiting] = Turns()
         self._suspensions = Suspensions()
         self._idle: list[JailedProcess] = []
@@ -141,21 +143,21 @@ class Pool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._fail_waiting("the worker is ending")
+        self._fail_waiting("The worker is ending.")
         await self._nursery.stop()
+        for process in (*self._idle, *self._busy.values()):
+            process.close()
 
     def statistics(self) -> Statistics:
-        """Counters since the pool was opened."""
-        self._statistics.running, self._statistics.waiting = len(self._busy), len(self._turns)
-        self._statistics.suspended = self._suspensions.current()
-        return self._statistics
+        """Counters since the pool was opened, as they are now. May be called in any thread."""
+        now, busy = self._statistics, dict(self._statistics.busy)
+        levels = {"running": len(self._busy), "waiting": len(self._turns), "suspended": self._suspensions.current()}
+        return replace(now, endings=Counter(dict(now.endings)), busy=busy, **levels)
 
     async def ask(self, request: Request) -> Answer:
         """Run the request when its owner's turn comes. Raises UnavailableError while no process can be had."""
-        pause = self._suspensions.remaining(request.owner)
-        if pause:
-            self._statistics.endings[Ending.SUSPENDED] += 1
-            return Answer(ending=Ending.SUSPENDED, detail=f"{pause.total_seconds():.0f} s more")
+        if refusal := self._refusal(request.owner):
+            return refusal
         if self._trouble and not self._idle and not self._busy and time.monotonic() - self._trouble_at < _TRY_AGAIN_AFTER:
             raise UnavailableError(self._trouble)
         waiting = _Waiting(request, asyncio.get_running_loop().create_future())
@@ -166,10 +168,21 @@ class Pool:
         finally:
             self._turns.leave(request.owner, waiting)
 
+    def _refusal(self, owner: str) -> Answer | None:
+        """Where the owner pauses."""
+        pause = self._suspensions.remaining(owner)
+        if not pause:
+            return None
+        self._statistics.endings[Ending.SUSPENDED] += 1
+        return Answer(ending=Ending.SUSPENDED, detail=f"{math.ceil(pause.total_seconds())} s more")
+
     def _dispatch(self) -> None:
-        self._replace_restless()
+        self._weed_out()
         while self._idle and len(self._busy) < self._at_once and (taken := self._turns.take(self._busy)):
             owner, waiting = taken
+            if refusal := self._refusal(owner):
+                _settle(waiting, refusal)
+                continue
             process = self._place(owner)
             self._idle.remove(process)
             self._rest.pop(process, None)
@@ -206,8 +219,7 @@ class Pool:
         if not is_alive or process.is_spent:
             self._suspensions.offend(owner)
         del self._busy[owner]
-        if not waiting.answer.done():
-            waiting.answer.set_result(answer)
+        _settle(waiting, answer)
         self._keep_or_replace(process, owner, is_alive=is_alive)
         self._dispatch()
 
@@ -235,21 +247,25 @@ class Pool:
             self._idle.append(process)
             self._rest[process] = _Rest(owner, process.cpu())
         else:
-            self._replace(process, is_alive=is_alive)
+            self._replace(process, is_buried=not is_alive)
 
     def _is_worn(self, process: JailedProcess) -> bool:
         used_up = process.cpu() > _WORN * self._limits.lifetime_cpu.total_seconds()
         return used_up or process.resident() > _WORN * self._limits.resident_bytes
 
-    def _replace(self, process: JailedProcess, *, is_alive: bool) -> None:
+    def _replace(self, process: JailedProcess, *, is_buried: bool) -> None:
         """It is forgotten at once; the next to start takes its place."""
         self._statistics.replaced += 1
         self._homes = {owner: home for owner, home in self._homes.items() if home is not process}
-        if is_alive:
-            self._begin(self._retire(process))
+        if not is_buried:
+            self._begin(self._bury(process))
 
-    def _replace_restless(self) -> None:
-        """A process that works although it answered its last request was taken over by whoever asked."""
+    def _weed_out(self) -> None:
+        """Idle processes that are gone, and those that work although they have answered: they were taken over by whoever asked last."""
+        for process in [process for process in self._idle if not process.is_alive]:
+            self._idle.remove(process)
+            self._rest.pop(process, None)
+            self._replace(process, is_buried=False)
         for process, rest in list(self._rest.items()):
             if process.cpu() - rest.cpu > _RESTLESS:
                 log.warning("A filter's process did not rest after its answer; owner %s", rest.owner)
@@ -257,15 +273,15 @@ class Pool:
                 self._idle.remove(process)
                 del self._rest[process]
                 process.kill()
-                self._replace(process, is_alive=True)
+                self._replace(process, is_buried=False)
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_WATCH_EVERY)
-            self._replace_restless()
+            self._weed_out()
             self._grow()
 
-    async def _retire(self, process: JailedProcess) -> None:
+    async def _bury(self, process: JailedProcess) -> None:
         await process.death(_DEATH_WITHIN)
 
     def _grow(self) -> None:
@@ -293,10 +309,11 @@ class Pool:
         self._dispatch()
 
     async def _started(self) -> JailedProcess:
-        if not self._nursery.is_alive:
-            await self._nursery.stop()
-            self._nursery = Nursery(self._program)
-            await self._nursery.start()
+        async with self._renewing:
+            if not self._nursery.is_alive:
+                await self._nursery.stop()
+                self._nursery = Nursery(self._program)
+                await self._nursery.start()
         process = await self._nursery.spawn()
         self.report = process.report
         self._warn(process.report)
@@ -322,6 +339,12 @@ class Pool:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _settle(waiting: _Waiting, answer: Answer) -> None:
+    """Whoever asked may not wait any longer."""
+    if not waiting.answer.done():
+        waiting.answer.set_result(answer)
 
 
 def _ending_of(death: Death) -> Ending:

@@ -83,6 +83,11 @@ class JailedProcess:
         self.is_spent = False
         """It should answer no other request; whoever asked last is to blame."""
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its end has not been heard of."""
+        return not self._ended.done()
+
     async def locked_in(self) -> None:
         """Return once it is held, with the report of how well. Raises ProcessEndedError."""
         self.report = JailReport.from_json(await self._receive())
@@ -136,6 +141,13 @@ class JailedProcess:
             return (int(fields[1]) - int(fields[2])) * _PAGE
         return 0
 
+    def close(self) -> None:
+        """Let go of it; it ends as soon as it notices. May be called again."""
+        self._connection.close()
+        if self._errors >= 0:
+            os.close(self._errors)
+            self._errors = -1
+
     async def death(self, within: float) -> Death:
         """End it if it has not ended, and how it did. Raises TimeoutError."""
         self._connection.close()
@@ -145,7 +157,7 @@ class JailedProcess:
             self.kill()
             status = await asyncio.wait_for(asyncio.shield(self._ended), within)
         self._listen()
-        os.close(self._errors)
+        self.close()
         return Death(status=status, last_words=self._said.decode(errors="replace"))
 
 

@@ -24,7 +24,8 @@ class Turns(Generic[Item]):
         self._used_at = clock()
 
     def __len__(self) -> int:
-        return sum(map(len, self._waiting.values()))
+        """May be asked in any thread."""
+        return sum(map(len, list(self._waiting.values())))
 
     def wait(self, owner: str, item: Item) -> None:
         """Stand in line."""

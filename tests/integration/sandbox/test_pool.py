@@ -110,6 +110,38 @@ async def test_an_owner_who_kills_processes_again_and_again_pauses_alone() -> No
         assert [b"42", b"42"] == [bystander.content, after.content]
 
 
+async def test_a_pause_holds_for_what_waits_already() -> None:
+    async with python_pool() as pool:
+        answers = await asyncio.gather(*(pool.ask(python(CRASH, owner="attacker")) for _ in range(20)))
+
+        assert [Ending.CRASHED] * 2 + [Ending.SUSPENDED] * 18 == [answer.ending for answer in answers]
+        assert 2 == pool.statistics().replaced
+
+
+async def test_a_process_that_dies_at_rest_is_replaced_and_nobody_blamed() -> None:
+    async with python_pool() as pool:
+        await pool.ask(python("1", owner="a"))
+        process = pool._homes["a"].number
+        os.kill(process, signal.SIGKILL)
+        await until_gone(process)
+        async with asyncio.timeout(GONE_WITHIN):
+            while pool.statistics().replaced == 0:  # noqa: ASYNC110 - it is looked at now and then
+                await asyncio.sleep(0.02)
+
+        assert b"42" == (await pool.ask(python("6 * 7", owner="a"))).content
+        assert not pool._suspensions._offences
+
+
+async def test_opening_and_closing_leaves_no_descriptor_open() -> None:
+    async def open_and_close() -> int:
+        async with python_pool() as pool:
+            await pool.ask(python("1", owner="a"))
+            await pool.ask(python(CRASH, owner="b"))
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    assert await open_and_close() == await open_and_close()
+
+
 async def test_a_process_that_works_after_its_answer_is_ended_and_its_owner_blamed() -> None:
     async with python_pool() as pool:
         burn = "import threading\ndef burn():\n    while True: pass\nthreading.Thread(target=burn, daemon=True).start()"
