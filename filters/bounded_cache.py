@@ -26,20 +26,21 @@ class BoundedCache(Generic[Key, Item]):
 
     def put(self, key: Key, item: Item, size: int) -> None:
         """Keep the item; an item already there under the key is replaced."""
-        self._drop(key)
+        self.drop(key)
         self._items[key] = (item, size)
         self.size += size
         while self.size > self._capacity and len(self._items) > 1:
-            self._drop(next(iter(self._items)))
+            self.drop(next(iter(self._items)))
 
     def discard(self, is_obsolete: Callable[[Key], bool]) -> None:
         """Forget every item whose key is obsolete."""
         for key in [key for key in self._items if is_obsolete(key)]:
-            self._drop(key)
+            self.drop(key)
+
+    def drop(self, key: Key) -> None:
+        """Forget the item, if there is one."""
+        if key in self._items:
+            self.size -= self._items.pop(key)[1]
 
     def __len__(self) -> int:
         return len(self._items)
-
-    def _drop(self, key: Key) -> None:
-        if key in self._items:
-            self.size -= self._items.pop(key)[1]

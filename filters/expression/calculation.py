@@ -7,6 +7,7 @@ import numpy as np
 
 from domain.market import Interval
 from filters.bounded_cache import BoundedCache
+from filters.expression.cost import microseconds_of
 from filters.expression.kernels import POINTWISE, UNKNOWN, WINDOWED, Array, Values
 from filters.expression.nodes import Aligned, Candles, Clock, Column, Constant, Node, Pointwise, Shifted, Ticker, Window, Windowed
 from filters.history import Moment, Stamp
@@ -18,6 +19,9 @@ Vectors = dict[tuple[str, int], Array]
 NEWEST = 32
 """Nearly all filters look at the last few candles of an indicator only. These are kept by themselves, for a twentieth of the memory:
 whole columns can go then, and do not have to be computed again at the same candle."""
+DEAR = 20_000
+"""Microseconds. A function that takes longer is computed some symbols at a time."""
+SYMBOLS_AT_ONCE = 32
 MATRIX_BYTES = 128 * 2**20
 """Of values over several candles that one evaluation keeps for itself."""
 
@@ -42,8 +46,8 @@ def never() -> bool:
 class Calculation:
     """Values of nodes at one moment. `vectors` remembers what was computed at it, `columns` what later moments can use too.
 
-    Once `is_over` says so, TurnOver is raised before the next function of the history is computed, but not before one was: every turn
-    gets further than the one before.
+    Once `is_over` says so, TurnOver is raised before the next function of the history is computed, or the next symbols of a dear one, but
+    not before some were: every turn gets further than the one before.
     """
 
     def __init__(self, moment: Moment, vectors: Vectors, columns: Columns, is_over: Callable[[], bool] = never) -> None:
@@ -225,10 +229,28 @@ class Calculation:
             raise TurnOver
         self._is_computing = True
         try:
-            return self._computed(node, [self.over(argument, first, last) for argument in node.arguments])
+            inputs = [self.over(argument, first, last) for argument in node.arguments]
+            if is_outermost and isinstance(node, Column) and microseconds_of(node) > DEAR:
+                return self._in_blocks(node, inputs)
+            return self._computed(node, inputs)
         finally:
             self._is_computing = not is_outermost
             self._has_computed = True
+
+    def _in_blocks(self, node: Column, inputs: list[Array]) -> tuple[Values, ...]:
+        """As `_computed`, some symbols at a time; what was done in earlier turns is gone on with."""
+        key = (f"{node.call} begun", self._moment.stamp(node.needs))
+        begun = self._columns.get(key)
+        blocks = [begun] if begun else []
+        first = len(begun[0]) if begun else 0
+        for begin in range(first, self._moment.rows, SYMBOLS_AT_ONCE):
+            if begin > first and self._is_over():
+                done = _joined(blocks)
+                self._columns.put(key, done, sum(output.nbytes for output in done))
+                raise TurnOver
+            blocks.append(self._computed(node, [values[begin : begin + SYMBOLS_AT_ONCE] for values in inputs]))
+        self._columns.drop(key)
+        return _joined(blocks)
 
     def _computed(self, node: Column | Window, inputs: list[Array]) -> tuple[Values, ...]:
         try:
@@ -264,3 +286,7 @@ class Calculation:
         Column: _column_over,
         Window: _window_over,
     }
+
+
+def _joined(blocks: list[tuple[Values, ...]]) -> tuple[Values, ...]:
+    return tuple(np.concatenate(outputs) for outputs in zip(*blocks, strict=True))

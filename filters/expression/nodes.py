@@ -88,7 +88,7 @@ class ColumnFunction:
     outputs: tuple[str, ...]
     """Names of its results; one empty name where there is a single result."""
     compute: Callable[[Sequence[Array], Sequence[float]], tuple[Values, ...]]
-    """Inputs [symbol x candle] and parameters to one such matrix per output."""
+    """Inputs [symbol x candle] and parameters to one such matrix per output. What it makes of a symbol does not depend on others."""
     lookback: Callable[[Sequence[float]], int]
     """How many candles before the first value, given the parameters; -1 where the parameters are not acceptable."""
 

@@ -149,3 +149,20 @@ def test_a_turn_gets_further_however_little_is_kept() -> None:
             continue
 
     assert bits(rich.evaluate_closed(compiled(), market, NEWEST)) == bits(evaluation)
+
+
+@pytest.mark.parametrize("dear", ["ht_trendmode(close)", "cci(300)", "ht_sine(hlc3).leadsine", "sma(ht_dcphase(close), 3)"])
+def test_a_dear_function_takes_a_turn_for_some_symbols(dear: str) -> None:
+    market = random_market(M5, NEWEST, rows=70)
+    program = compile_filter(FilterSpec(code=f'plot("x", {dear})\nmatch = close > 0', interval=M5))
+    evaluator, turns = Evaluator(), 1
+    while True:
+        try:
+            evaluation = evaluator.evaluate_closed(program, market, NEWEST, lambda: True)
+        except TurnOver:
+            turns += 1
+        else:
+            break
+
+    assert (1 if "sma" in dear else 3) == turns
+    assert bits(Evaluator().evaluate_closed(program, market, NEWEST)) == bits(evaluation)
