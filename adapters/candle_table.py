@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from adapters.candle_store import VALUES
 from domain.market import Interval
 
-MOST_CELLS = 60_000_000
-"""Symbols times candles: with nine columns these take 4 GB."""
+MOST_CELLS = 30_000_000
+"""Symbols times candles: with nine columns these take 2 GB."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -174,7 +174,8 @@ async def _engine(spec: FilterSpec) -> "AsyncIterator[JavaScriptEngine | None]":
         return
     from workers.filter_sandbox import FilterSandbox  # noqa: PLC0415
 
-    async with FilterSandbox() as engine:
+    settings = Settings()
+    async with FilterSandbox(at_once=settings.filter_processes or None, allow_weak=settings.allow_weak_jail) as engine:
         yield engine
 
 

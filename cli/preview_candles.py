@@ -131,9 +131,12 @@ def _made(table: CandleTable, wanted: Wanted) -> tuple[str, ...]:
 
 
 def _notes(wanted: Wanted) -> tuple[str, ...]:
-    if not wanted.short_history:
-        return ()
-    return ("The beginning of the candles counts as the listing of their symbols: slow indicators differ from live ones at first.",)
+    notes = []
+    if not wanted.symbols:
+        notes.append("The symbols are those that are large now, not those that were then: what has shrunk or gone since is left out.")
+    if wanted.short_history:
+        notes.append("The beginning of the candles counts as the listing of their symbols: slow indicators differ from live ones at first.")
+    return tuple(notes)
 
 
 def _labelled(label: str, progress: Progress) -> Callable[[int, int], None]:

@@ -69,7 +69,7 @@ def _failures(found: Preview) -> list[str]:
 def _by_symbol(found: Preview) -> str:
     counts = Counter(found.symbols[row] for row in found.signals.rows[found.signals.places])
     shown = ", ".join(f"{symbol} {count}" for symbol, count in counts.most_common(SHOWN_SYMBOLS))
-    return f"most signals: {shown or NOTHING}"
+    return f"most signals: {escape(shown) or NOTHING}"
 
 
 def _newest(found: Preview) -> Table:
@@ -78,7 +78,7 @@ def _newest(found: Preview) -> Table:
         signal = found.signals[place]
         values = ", ".join(f"{name} {value:.6g}" for name, value in signal.values.items())
         conditions = ", ".join(signal.conditions) + (" (initial)" if signal.initial else "")
-        listed.add_row(moment(signal.candle_open_time), signal.symbol, f"{signal.price:g}", escape(conditions), escape(values))
+        listed.add_row(moment(signal.candle_open_time), escape(signal.symbol), f"{signal.price:g}", escape(conditions), escape(values))
     return listed
 
 
@@ -125,7 +125,7 @@ def _cost(cost: CostEstimate) -> str:
 
 
 def _covered(each: Coverage) -> str:
-    worst = ", ".join(f"{symbol} {count}" for symbol, count in each.worst)
+    worst = escape(", ".join(f"{symbol} {count}" for symbol, count in each.worst))
     gaps = f"{each.missing:,} missing in {each.symbols_with_gaps} symbols ({worst})" if each.missing else "no gaps"
     young = f"; {each.young} symbols begin later" if each.young else ""
     ended = f"; {each.ended} end earlier" if each.ended else ""
@@ -135,7 +135,7 @@ def _covered(each: Coverage) -> str:
 
 def _difference(found: Preview) -> str:
     first = found.look_ahead.differences[0]
-    return f"{first.symbol} at {moment(first.candle_open_time)}"
+    return f"{escape(first.symbol)} at {moment(first.candle_open_time)}"
 
 
 def percent(value: float | None) -> str:

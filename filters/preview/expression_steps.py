@@ -111,6 +111,7 @@ class _Block:
     """The symbols of a group at the candles of a segment."""
 
     def __init__(self, compiled: CompiledFilter, candles: PastCandles, group: Group, segment: Segment, columns: Columns) -> None:
+        self._began = time.thread_time()
         self._compiled = compiled
         self._candles = candles
         self._group = group
@@ -120,7 +121,6 @@ class _Block:
         self._columns = columns
 
     def step(self) -> Step:
-        began = time.process_time()
         ready = self._ready()
         outcome: Outcomes = ready.astype(np.uint8)
         failures: tuple[FilterFailure, ...] = ()
@@ -139,7 +139,7 @@ class _Block:
             outcome=outcome,
             describe=lambda cells: self._describe(calculation, cells),
             failures=failures,
-            busy=time.process_time() - began,
+            busy=time.thread_time() - self._began,
         )
 
     def _over(self, calculation: Calculation, node: Node) -> Array:

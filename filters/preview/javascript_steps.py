@@ -1,5 +1,6 @@
 """A browser filter over past candles: many candles of many symbols to a pass of the engine."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -30,7 +31,7 @@ async def javascript_steps(
         rows = np.arange(row, min(row + symbols_at_once, len(candles.symbols)))
         for begin in range(first, last + 1, EVALUATIONS_AT_ONCE):
             batch = _Batch(compiled, candles, rows, begin, min(begin + EVALUATIONS_AT_ONCE - 1, last))
-            yield batch.step(await engine.evaluate(user, compiled, batch.view) if len(batch) else None)
+            yield batch.step(await engine.evaluate(user, compiled, await asyncio.to_thread(batch.view)) if len(batch) else None)
 
 
 class _Batch:
@@ -48,7 +49,6 @@ class _Batch:
     def __len__(self) -> int:
         return len(self._cells[0])
 
-    @property
     def view(self) -> View:
         """What the engine is given: a row for each evaluation."""
         places, columns = self._cells

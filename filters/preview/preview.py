@@ -1,5 +1,6 @@
 """A filter over past candles, evaluated as it would have been live."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -93,8 +94,8 @@ async def preview(
     """Evaluate every candle of the range for every symbol.
 
     An expression needs no engine. Raises FilterRefusedError for a filter that does not compile, RefusedError where the candles do not
-    allow a single evaluation, FilterFailedError for a browser filter that can only be given up, and UnavailableError without a process
-    for it. Expressions are evaluated in a thread; cancelling takes effect between two blocks.
+    allow a single evaluation and for a browser filter that can only be given up, and UnavailableError without a process
+    for it. What computes does so in a thread, block by block; cancelling takes effect between two blocks.
     """
     prepared = await prepare(request.spec, engine, request.user)
     first, last = _bounds(request, prepared, candles)
@@ -102,11 +103,14 @@ async def preview(
     found = Collection(candles, request.spec.interval, first, last)
     done, total = 0, found.outcomes.size
     async for step in prepared.steps(candles, first, last):
-        done += found.add(step)
+        done += await asyncio.to_thread(found.add, step)
         if progress:
             progress(done, total)
     duration = timedelta(seconds=time.perf_counter() - began)
-    return await _summary(request, prepared, candles, found, first, duration)
+    signals = found.signals()
+    points = CHECKED_CANDLES[request.spec.language]
+    check = await check_look_ahead(candles, request.spec.interval, first, found.outcomes, signals, prepared.steps, points)
+    return await asyncio.to_thread(_summary, request, prepared, candles, found, signals, check, duration)
 
 
 def _bounds(request: PreviewRequest, prepared: Prepared, candles: PastCandles) -> tuple[int, int]:
@@ -125,12 +129,16 @@ def _bounds(request: PreviewRequest, prepared: Prepared, candles: PastCandles) -
     return first_evaluable(base, first, last, begins), last
 
 
-async def _summary(
-    request: PreviewRequest, prepared: Prepared, candles: PastCandles, found: Collection, first: int, duration: timedelta
+def _summary(
+    request: PreviewRequest,
+    prepared: Prepared,
+    candles: PastCandles,
+    found: Collection,
+    signals: SignalTable,
+    check: LookAheadCheck,
+    duration: timedelta,
 ) -> Preview:
-    spec, base, signals = request.spec, request.spec.interval, found.signals()
-    past, last = candles.of(base), first + found.outcomes.shape[1] - 1
-    check = await check_look_ahead(candles, base, first, found.outcomes, signals, prepared.steps, CHECKED_CANDLES[spec.language])
+    spec, base, first, last = request.spec, request.spec.interval, found.first, found.last
     counts = np.bincount(found.outcomes.ravel(), minlength=len(Outcome))
     recorded = signals.indices[signals.places]
     return Preview(
@@ -144,7 +152,7 @@ async def _summary(
         signals_per_day=_per_day(recorded.tolist(), base, first, last),
         most_at_once=max(Counter(recorded.tolist()).values(), default=0),
         failures=found.failures,
-        forward_returns=forward_returns(signals, found.outcomes, past, first),
+        forward_returns=forward_returns(signals, found.outcomes, candles.of(base), first),
         look_ahead=check,
         exits=_exits(request.exits, signals, candles, first, last),
         cost=estimate(spec, check.evaluation_seconds, request.cadence, prepared.estimated),

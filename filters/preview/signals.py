@@ -85,11 +85,11 @@ class Collection:
 
     def __init__(self, candles: PastCandles, interval: Interval, first: int, last: int) -> None:
         self.outcomes: Outcomes = np.full((len(candles.symbols), last - first + 1), Outcome.NOT_READY, dtype=np.uint8)
-        """[symbol, candle] from candle `first` on."""
+        """[symbol, candle] from candle `first` to `last`."""
+        self.first, self.last = first, last
         self.busy = 0.0
         self._candles = candles
         self._interval = interval
-        self._first = first
         self._new = NewMatches(len(candles.symbols))
         self._cells: list[tuple[NDArray[np.intp], Indices]] = []
         self._described: list[Described] = []
@@ -97,7 +97,7 @@ class Collection:
 
     def add(self, step: Step) -> int:
         """Take a step; how many evaluations it held."""
-        begin = step.first - self._first
+        begin = step.first - self.first
         self.outcomes[step.rows, begin : begin + step.outcome.shape[1]] = step.outcome
         self.busy += step.busy
         for failure in step.failures:
@@ -126,7 +126,7 @@ class Collection:
             rows=rows,
             indices=indices,
             prices=self._candles.of(self._interval).at("close", rows, indices),
-            initial=indices == self._first,
+            initial=indices == self.first,
             labelled=_columns([each.labelled for each in self._described], order),
             series=_columns([each.series for each in self._described], order),
             said=[said[place] for place in order] if said else (),
