@@ -2,18 +2,20 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from types import TracebackType
 
 from domain.errors import FilterRefusedError
 from domain.filters import FilterProblem
 from filters.javascript.contract import JavaScriptFilter, Verdicts, View
-from filters.javascript.isolate import Isolate
+from filters.javascript.isolate import PASS, Isolate
 
 
 class InProcessEngine:
     """A JavaScriptEngine whose filters run in this process: one isolate per user, replaced when it is poisoned. A context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowed: timedelta = PASS) -> None:
+        self._allowed = allowed
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="javascript")
         self._isolates: dict[str, Isolate] = {}
 
@@ -37,7 +39,7 @@ class InProcessEngine:
         if isolate is None or isolate.is_poisoned:
             isolate = self._isolates[user] = Isolate()
         isolate.load(compiled)
-        return isolate.run(compiled.key, view)
+        return isolate.run(compiled.key, view, self._allowed)
 
     def _check(self, compiled: JavaScriptFilter) -> tuple[FilterProblem, ...]:
         isolate = Isolate()

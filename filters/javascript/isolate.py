@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -113,6 +114,10 @@ class Isolate:
 
     def close(self) -> None:
         """Give back what V8 holds."""
+        if self.is_poisoned:
+            # What was ended reports it a little later, and to nobody once this is closed.
+            with suppress(JSEvalException):
+                self._racer.eval("0", timeout_sec=0.1)
         self._racer.close()
 
     def heap_bytes(self) -> int:

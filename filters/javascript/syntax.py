@@ -52,18 +52,19 @@ def syntax_problem(said: str, code: str) -> FilterProblem:
     line = int(found[1]) - _HEADER_LINES
     message = found[2][:500]
     if not 1 <= line <= len(lines):
-        return FilterProblem(message=_in_words(message), line=len(lines), column=len(lines[-1]) + 1)
+        return FilterProblem(message=_in_words(message, is_at_end=True), line=len(lines), column=len(lines[-1]) + 1)
     marks = said.split("\n")
     column = marks[2].find("^") + 1 if len(marks) > 2 else 1
-    return FilterProblem(message=_in_words(message), line=line, column=max(1, column))
+    return FilterProblem(message=_in_words(message, is_at_end=False), line=line, column=max(1, column))
 
 
-def _in_words(message: str) -> str:
-    if message.startswith("Single function literal required"):
-        return "There is a } too many: it would end the filter before its end."
+def _in_words(message: str, *, is_at_end: bool) -> str:
+    """At the end V8 stumbles over what follows the filter, which its owner never saw."""
     if message.startswith("Maximum call stack size exceeded"):
         return "The filter is nested too deeply."
-    return message
+    if message.startswith("Single function literal required") or (is_at_end and message == "Unexpected token '}'"):
+        return "There is a } too many: it would end the filter before its end."
+    return "The filter ends before everything in it is closed." if is_at_end else message
 
 
 @cache
