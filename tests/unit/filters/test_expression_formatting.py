@@ -145,6 +145,46 @@ def test_formatting_keeps_the_meaning_and_the_comments_and_is_done_once(code: st
     assert tidy == format_filter(tidy)
 
 
+WORDS = [
+    "x",
+    "=",
+    "close",
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    ".",
+    "and",
+    "not",
+    "if",
+    "#",
+    ";",
+    ":",
+    "\n",
+    "\t",
+    "\f",
+    "\\",
+    "'",
+    '"',
+    '"""',
+    "1",
+    "**",
+    "\x00",
+]
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=60) | st.lists(st.sampled_from(WORDS), max_size=20).map(" ".join))
+def test_no_text_makes_it_raise_anything_but_a_refusal(code: str) -> None:
+    try:
+        tidy = format_filter(code)
+    except FilterRefusedError:
+        return
+    assert tidy == format_filter(tidy)
+
+
 @pytest.mark.parametrize("function", ALL, ids=lambda function: function.name)
 def test_a_formatted_filter_is_the_same_filter(function) -> None:
     code = program_of(function)
