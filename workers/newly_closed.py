@@ -87,23 +87,25 @@ class _Walk:
         pending = through > last
         candles = 0
         for index in range(int(last[pending].min()) + 1, int(through.max()) + 1):
-            if candles:
-                if self._must_come_back():
-                    break
-                through = np.minimum(through, evaluable_through(self._reads, self._snapshot)[self._watched.rows])
             due = (last < index) & (through >= index)
             if not due.any():
                 continue
+            if candles and self._must_come_back():
+                break
+            versions = self._versions()
             evaluation = yield Question(index=index, rows=self._watched.rows[due], as_of=self._as_of_ms)
-            if self._is_other_store() and not evaluation.ready.any():
-                break  # the candle went away before it was looked at
+            if self._versions() != versions:
+                if self._is_other_store() and not evaluation.ready.any():
+                    break  # the candle went away before it was looked at
+                through = np.minimum(through, evaluable_through(self._reads, self._snapshot)[self._watched.rows])
+                due &= through >= index  # histories that were lost meanwhile are looked at when they are back
             self._note(evaluation, due)
             if self._has_failed() and not (last >= index).any():  # stragglers do not hold up those that are past it
                 self._is_stuck = True
                 break
             self._take(evaluation, index)
             last[due] = index
-            candles += 1
+            candles += bool(due.any())
         return self._found(last, candles)
 
     def _must_come_back(self) -> bool:
@@ -114,6 +116,9 @@ class _Walk:
     def _is_other_store(self) -> bool:
         frames, begins = self._kept()
         return begins != self._begins or any(now is not then for now, then in zip(frames, self._frames, strict=True))
+
+    def _versions(self) -> list[int]:
+        return [self._snapshot.frame(interval).version for interval in self._reads.required]
 
     def _kept(self) -> tuple[list[Frame], list[int]]:
         frames = [self._snapshot.frame(interval) for interval in self._reads.required]
