@@ -1,7 +1,7 @@
 """`cloudtrader import FILE`: traders of the browser product, examined and, with --create, stored."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
@@ -18,9 +18,25 @@ from domain.imports import Import, read_export
 from domain.tiers import LIMITS
 from domain.traders import Trader, TraderSettings
 
+if TYPE_CHECKING:  # TA-Lib takes 0.7 s to load, and a report alone needs none
+    from cli.import_evidence import Evidence
+
 ExportFile = Annotated[
     Path, typer.Argument(exists=True, dir_okay=False, readable=True, metavar="FILE", help="JSON exported from the product.")
 ]
+Parity = Annotated[bool, typer.Option("--parity", help="Run each filter as it runs here and as it ran in the browser, and compare.")]
+Translate = Annotated[bool, typer.Option("--translate", help="Propose each filter as an expression, compared on the same candles.")]
+Candles = Annotated[
+    Path | None,
+    typer.Option(
+        "--candles",
+        exists=True,
+        dir_okay=False,
+        metavar="FILE",
+        help="Compare on candles from a .parquet or .csv file.",
+    ),
+]
+ShortHistory = Annotated[bool, typer.Option("--short-history", help="Take the beginning of the candles for the listing of their symbols.")]
 Create = Annotated[bool, typer.Option("--create", help="Store them. Without it nothing is changed anywhere.")]
 
 
@@ -28,16 +44,27 @@ Create = Annotated[bool, typer.Option("--create", help="Store them. Without it n
 async def import_traders(
     file: ExportFile,
     trigger: TriggerOption = Trigger.CLOSE,
+    parity: Parity = False,
+    translate: Translate = False,
+    candles: Candles = None,
+    short_history: ShortHistory = False,
     create: Create = False,
     user: User = None,
     as_json: Json = False,
 ) -> None:
     """Say which traders of the browser product run here as they are, and what the others need; with --create, store them."""
-    from filters.translation.survey import survey  # noqa: PLC0415  (the other commands need no parser)
+    from filters.translation.survey import survey  # noqa: PLC0415
 
     imports = [survey(trader, trigger) for trader in read_export(code_in(file))]
+    found: dict[int, Evidence] = {}
+    if parity or translate:
+        from cli.import_evidence import Question, evidence  # noqa: PLC0415
+
+        question = Question(parity=parity, translate=translate, candles=candles, short_history=short_history)
+        found = await evidence(imports, question)
     stored = await _store(imports, user) if create else {}
-    show(_document(imports, stored), report_view(imports, stored), as_json=as_json)
+    document = [{"import": each, "evidence": found.get(place), "stored": stored.get(place)} for place, each in enumerate(imports)]
+    show({"traders": document}, report_view(imports, found, stored), as_json=as_json)
 
 
 async def _store(imports: list[Import], email: str | None) -> dict[int, Trader | str]:
@@ -60,7 +87,3 @@ async def _create(on: Session, user_id: UUID, each: Import, settings: TraderSett
         raise
     except CloudtraderError as refusal:
         return str(refusal)
-
-
-def _document(imports: list[Import], stored: dict[int, Trader | str]) -> dict[str, object]:
-    return {"traders": [{"import": each, "stored": stored.get(place)} for place, each in enumerate(imports)]}

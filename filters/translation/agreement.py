@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.errors import RefusedError
 from domain.market import Interval
@@ -42,6 +43,8 @@ class Agreement:
     other_matches: int
     """Of the second one."""
     differing: int
+    ties: int
+    """Differing evaluations that hang on the last bit of a number."""
     differences: tuple[Difference, ...]
     """The first DIFFERENCES_NAMED in the order of time."""
 
@@ -50,17 +53,28 @@ class Agreement:
         """Whether they never differ. Of a filter that never matched that says little."""
         return not self.differing
 
+    @property
+    def is_exact_but_for_ties(self) -> bool:
+        """Whether they differ nowhere but where numbers are equal but for rounding."""
+        return self.differing == self.ties
+
     def __str__(self) -> str:
         over = f"over {self.compared:,} evaluations of {self.symbols} symbols, {self.begin:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"
         if self.is_exact:
             return f"the same {over}: {self.matches:,} matches"
         first = self.differences[0]
+        ties = f" ({self.ties:,} where two numbers are equal but for the last bit)" if self.ties else ""
         place = f"{first.symbol} {first.open_time:%Y-%m-%d %H:%M}: {first.first} and {first.second}"
-        return f"{self.differing:,} differ {over}, with {self.matches:,} and {self.other_matches:,} matches; first {place}"
+        return f"{self.differing:,} differ{ties} {over}, with {self.matches:,} and {self.other_matches:,} matches; first {place}"
 
 
-async def compare(first: Prepared, second: Prepared, base: Interval, candles: PastCandles, latest: int) -> Agreement:
-    """Evaluate both at the `latest` newest candles at which both can be. Raises RefusedError where there is none, and what engines do."""
+async def compare(
+    first: Prepared, second: Prepared, base: Interval, candles: PastCandles, latest: int, ties: Prepared | None = None
+) -> Agreement:
+    """Evaluate both at the `latest` newest candles at which both can be; `ties` matches where numbers are equal but for rounding.
+
+    Raises RefusedError where there is nothing to compare, and what engines raise.
+    """
     past = candles.of(base)
     begins = {
         interval: max(each.begin_of(candles.of(interval).known_from) for each in (first, second) if interval in each.required)
@@ -69,7 +83,8 @@ async def compare(first: Prepared, second: Prepared, base: Interval, candles: Pa
     last = past.end_index - 1
     begin = max(first_evaluable(base, past.first_index, last, begins), last + 1 - latest)
     one, other = [await _outcomes(each, candles, begin, last) for each in (first, second)]
-    return _agreement(one, other, base, candles, begin)
+    excused = await _outcomes(ties, candles, begin, last) if ties and (one != other).any() else np.zeros_like(one)
+    return _agreement(one, other, excused == Outcome.MATCHED, base, candles, begin)
 
 
 async def _outcomes(prepared: Prepared, candles: PastCandles, begin: int, last: int) -> Outcomes:
@@ -80,7 +95,7 @@ async def _outcomes(prepared: Prepared, candles: PastCandles, begin: int, last: 
     return found
 
 
-def _agreement(one: Outcomes, other: Outcomes, base: Interval, candles: PastCandles, begin: int) -> Agreement:
+def _agreement(one: Outcomes, other: Outcomes, tied: NDArray[np.bool_], base: Interval, candles: PastCandles, begin: int) -> Agreement:
     compared = (one != Outcome.NOT_READY) & (other != Outcome.NOT_READY)
     if not compared.any():
         raise RefusedError("There is nothing to compare: the candles given are fewer than the filter needs.")
@@ -94,6 +109,7 @@ def _agreement(one: Outcomes, other: Outcomes, base: Interval, candles: PastCand
         matches=int((compared & (one == Outcome.MATCHED)).sum()),
         other_matches=int((compared & (other == Outcome.MATCHED)).sum()),
         differing=int(differing.sum()),
+        ties=int((differing & tied).sum()),
         differences=tuple(
             Difference(
                 symbol=candles.symbols[row],

@@ -10,11 +10,11 @@ _LINES = (resources.files("filters.translation") / "browser_library.js").read_te
 LIBRARY = " ".join(line.strip() for line in _LINES if not line.startswith("//"))
 """The browser's helpers as `browserHelpers`, in one line."""
 _BEFORE = (
-    f"{LIBRARY} const plainTimeframes = Object.fromEntries(Object.entries(timeframes)"
-    ".map(([interval, rows]) => [interval, Array.from(rows, (row) => Array.from(row))])); "
-    "return (function (klines) {{ return (function (ticker, timeframes, helpers, hvnNodes) {{ "
+    LIBRARY + " const plainTimeframes = Object.fromEntries("
+    "Object.entries(timeframes).map(([interval, rows]) => [interval, Array.from(rows, (row) => Array.from(row))])); "
+    "return (function (klines) { return (function (ticker, timeframes, helpers, hvnNodes) { "
 )
-_AFTER = "\n}})({{ ...ticker }}, plainTimeframes, browserHelpers, []); }})(plainTimeframes[{interval!r}]);"
+_AFTER = "\n})(ticker && { ...ticker }, plainTimeframes, browserHelpers, []); })(plainTimeframes["
 
 
 class AsInTheBrowser:
@@ -34,5 +34,4 @@ class AsInTheBrowser:
 
 def _wrapped(compiled: JavaScriptFilter) -> JavaScriptFilter:
     """Every line of the filter keeps its number. The filter may declare `klines` itself, as it may where that is no argument."""
-    after = _AFTER.format(interval=str(compiled.interval))
-    return replace(compiled, code=_BEFORE.format() + compiled.code + after)
+    return replace(compiled, code=f"{_BEFORE}{compiled.code}{_AFTER}{str(compiled.interval)!r}]);")

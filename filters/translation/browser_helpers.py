@@ -63,10 +63,6 @@ ODDITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "detectEngulfingPattern looks at the two candles before the last one, which in the browser was still forming.",
             "On closed candles that is one candle further back: the signal comes one candle later than it could.",
         ),
-        "getLatestBollingerBands": (
-            "getLatestBollingerBands never gives null itself: where there are too few candles its three values are null.",
-            "",
-        ),
     }
 )
 """What is odd about a helper whenever it is used, and what to do about it. Results are the browser's all the same."""

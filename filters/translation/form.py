@@ -13,6 +13,8 @@ from weakref import WeakValueDictionary
 from domain.market import Interval
 
 FORMS_REMEMBERED = 100_000
+TIMES = frozenset({"open_time", "close_time"})
+"""Columns that the expression language does not have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -473,6 +475,24 @@ def rebuilt(form: Form, change: Callable[[Any], Any]) -> Form:
         case Joined(word=word, parts=conditions):
             return (both if word == "and" else either)(*map(change, conditions))
     return form
+
+
+def is_of_time(form: Form) -> bool:
+    """Whether all of it is computed from the times of candles."""
+    leaves = {each.name for each in everything_in(form) if isinstance(each, Column | Ticker)}
+    return bool(leaves) and leaves <= TIMES
+
+
+def everything_in(*forms: Form) -> Iterator[Form]:
+    """The forms and all they are made of, each once."""
+    pending: list[Form] = list(forms)
+    seen: set[Form] = set()
+    while pending:
+        form = pending.pop()
+        if form not in seen:
+            seen.add(form)
+            pending.extend(parts_of(form))
+            yield form
 
 
 def parts_of(form: Form) -> Iterator[Form]:

@@ -15,6 +15,7 @@ from filters.translation.form import (
     compare,
     constant,
     extreme,
+    is_of_time,
     shifted,
 )
 from filters.translation.operations import number_of
@@ -203,6 +204,8 @@ def _bands(*arguments: Any) -> Any:
 
 def _volume_average(klines: Any, anchor: Any = UNDEFINED) -> Any:
     given = _Klines(klines)
+    if isinstance(anchor, Number) and is_of_time(anchor):  # candles since midnight, however they are counted
+        return given.now(call("vwap", [given.column(name) for name in ("high", "low", "close", "volume")]))
     n = given.count if anchor is UNDEFINED else min(_whole(anchor), given.count)
     price = arithmetic("/", add(add(given.column("high"), given.column("low")), given.column("close")), constant(3))
     traded = call("sum", [arithmetic("*", price, given.column("volume"))], [n])

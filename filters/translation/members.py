@@ -27,21 +27,24 @@ from filters.translation.form import (
     truth,
 )
 from filters.translation.operations import calculated, choose, compared, number_of, text_of, truth_of
-from filters.translation.values import UNDEFINED, BuiltIn, Candle, Either, Item, Items, Nothing, Record, Text, Untranslatable
+from filters.translation.values import UNDEFINED, BuiltIn, Candle, Either, Item, Items, Moment, Nothing, Record, Text, Untranslatable
 
 Apply = Callable[[Any, list[Any]], Any]
 _CELLS = {
+    0: "open_time",
     1: "open",
     2: "high",
     3: "low",
     4: "close",
     5: "volume",
+    6: "close_time",
     7: "quote_volume",
     8: "trades",
     9: "taker_buy_volume",
     10: "taker_buy_quote_volume",
 }
-_NUMBER_CELL = 8
+_NUMBER_CELLS = (0, 6, 8)
+_CELL_COUNT = 12
 _TICKER = {
     "last": "c lastPrice",
     "open": "o openPrice",
@@ -54,7 +57,7 @@ _TICKER = {
     "weighted_average": "w weightedAvgPrice",
 }
 _TICKER_FIELDS = {name: column for column, names in _TICKER.items() for name in names.split()}
-_NAMESPACES = ("helpers", "Math", "Number", "Array", "Object", "console", "JSON", "String")
+_NAMESPACES = ("Date", "helpers", "Math", "Number", "Array", "Object", "console", "JSON", "String")
 
 
 class Members:
@@ -82,6 +85,8 @@ class Members:
                 return self._built_in(path, name)
             case Items() | Text() if name == "length":
                 return _length(owner)
+            case Candle() if name == "length" or name in _METHODS:
+                return self.of(self.items(owner), name)
             case Candle():
                 raise Untranslatable(f"a candle has no .{name}: it is an array")
         return BuiltIn(f"{_kind(owner)}.{name}", owner)
@@ -120,6 +125,8 @@ class Members:
 
     def items(self, value: Any) -> Items:
         """The value as a list."""
+        if isinstance(value, Candle):
+            return Items.of([_cell(value, index) for index in range(_CELL_COUNT)], self._depth())
         if not isinstance(value, Items):
             raise Untranslatable("this is used as a list and is none")
         return value
@@ -136,6 +143,8 @@ class Members:
             return known(*arguments)
         if namespace == "items":
             return self._method(name, called.owner, arguments)
+        if namespace == "date" or called.path in ("Date.now", "Date.UTC"):
+            return _of_date(called.owner)
         if called.path == "number.toFixed":
             return _fixed(called.owner, *arguments)
         raise Untranslatable(f"{called.path.replace('items', 'list')} is not translated")
@@ -264,14 +273,24 @@ def _length(owner: Items | Text) -> Number:
 
 
 def _kind(owner: Any) -> str:
-    return {Items: "items", Text: "text"}.get(type(owner), "number" if isinstance(owner, Number) else "value")
+    return {Items: "items", Text: "text", Moment: "date"}.get(type(owner), "number" if isinstance(owner, Number) else "value")
 
 
 def _cell(candle: Candle, index: int) -> Any:
     if index not in _CELLS:
-        raise Untranslatable("the time of a candle has no counterpart in the expression language" if index in (0, 6) else "no such cell")
+        return Text("0") if index == _CELL_COUNT - 1 else UNDEFINED
     number = shifted(column(_CELLS[index], candle.interval), candle.ago)
-    return number if index == _NUMBER_CELL else Text(number=number)
+    return number if index in _NUMBER_CELLS else Text(number=number)
+
+
+def _of_date(owner: Any) -> Number:
+    """What a date tells."""
+    return function("date", owner.time if isinstance(owner, Moment) else column("open_time"))
+
+
+def moment(arguments: list[Any]) -> Moment:
+    """`new Date(...)`: without arguments the clock, which stands at the close of the candle."""
+    return Moment(number_of(arguments[0]) if arguments else column("close_time"))
 
 
 def _fixed(number: Number, digits: Any = ZERO) -> Text:

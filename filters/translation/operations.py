@@ -22,7 +22,7 @@ from filters.translation.form import (
     negation,
     truth,
 )
-from filters.translation.values import NULL, UNDEFINED, Either, Nothing, Text, Untranslatable
+from filters.translation.values import NULL, UNDEFINED, Either, Moment, Nothing, Text, Untranslatable
 
 _LOOSE = {"==": "===", "!=": "!=="}
 
@@ -40,6 +40,8 @@ def number_of(value: Any) -> Number:
             return constant(_parsed(text))
         case Nothing():
             return ZERO if value is NULL else NAN
+        case Moment(time=time):
+            return time
         case Either(condition=condition, then=then, other=other):
             return choice(condition, number_of(then), number_of(other))
     raise Untranslatable("this is used as a number and is none")

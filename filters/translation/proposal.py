@@ -10,7 +10,7 @@ from filters.preview.languages import prepare
 from filters.preview.past_candles import PastCandles
 from filters.translation.agreement import Agreement, compare
 from filters.translation.browser import AsInTheBrowser
-from filters.translation.translate import Refused, has_true_definitions, translate
+from filters.translation.translate import Refused, Translation, has_true_definitions, translate
 
 LATEST = 500
 """Candles of each symbol that are compared."""
@@ -54,14 +54,15 @@ async def propose(spec: FilterSpec, candles: PastCandles, engine: JavaScriptEngi
 
 
 async def _compared(
-    spec: FilterSpec, translated: FilterSpec, candles: PastCandles, engine: JavaScriptEngine, latest: int
+    spec: FilterSpec, translated: Translation, candles: PastCandles, engine: JavaScriptEngine, latest: int
 ) -> Proposal | Refused:
     try:
         browsers = await prepare(spec, engine, "import")
-        agreement = await compare(browsers, await prepare(translated, None, "import"), spec.interval, candles, latest)
+        ties = await prepare(translated.ties, None, "import") if translated.ties else None
+        agreement = await compare(browsers, await prepare(translated.filter, None, "import"), spec.interval, candles, latest, ties)
     except RefusedError as refusal:
         return Refused(reason=f"it could not be compared: {refusal}", line=1)
-    return Proposal(filter=translated, agreement=agreement, why=tuple(_reasons(translated.code)))
+    return Proposal(filter=translated.filter, agreement=agreement, why=tuple(_reasons(translated.filter.code)))
 
 
 def _reasons(code: str) -> list[str]:

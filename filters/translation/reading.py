@@ -13,8 +13,8 @@ from tree_sitter import Node
 
 from domain.market import Interval
 from filters.translation.bindings import parameters_of
-from filters.translation.form import NO, YES, Condition, Form, Number, both, constant, negation
-from filters.translation.members import Members
+from filters.translation.form import NAN, NO, YES, Condition, Form, Number, both, constant, negation
+from filters.translation.members import Members, moment
 from filters.translation.operations import calculated, choose, compared, is_undefined, number_of, text_of, truth_of
 from filters.translation.syntax import field, line_of, string_of
 from filters.translation.syntax import text_of as source
@@ -23,8 +23,11 @@ from filters.translation.values import NULL, UNDEFINED, BuiltIn, Candle, Closure
 CANDLES = 250
 STEPS = 400_000
 """So much is read of a filter's run before it is called too long."""
+BRANCHES = 24
+"""Conditions that hold at one place."""
 DEPTH = 40
 """Calls within calls."""
+_BUILT_INS = "Array Boolean Date JSON Math Number Object String console helpers isFinite isNaN parseFloat parseInt ticker timeframes"
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "===", "!=", "!==")
 _WITHOUT_EFFECT = ("comment", "empty_statement", "function_declaration")
 _LITERALS: Mapping[str, Callable[[Node], Any]] = {
@@ -70,13 +73,26 @@ class Reader:
         """What the filter returns."""
         names = Names()
         names.declare("klines", self._candles(None))
-        for name in ("helpers", "ticker", "timeframes", "Math", "Number", "Array", "Object", "console", "Boolean", "String", "JSON"):
+        for name in (
+            "Date",
+            "helpers",
+            "ticker",
+            "timeframes",
+            "Math",
+            "Number",
+            "Array",
+            "Object",
+            "console",
+            "Boolean",
+            "String",
+            "JSON",
+        ):
             names.declare(name, BuiltIn(name))
         for name in ("parseFloat", "isNaN", "isFinite", "parseInt"):
             names.declare(name, BuiltIn(name))
         names.declare("hvnNodes", Items())
         names.declare("undefined", UNDEFINED)
-        names.declare("NaN", calculated("/", constant(0), constant(0)))
+        names.declare("NaN", NAN)
         names.declare("Infinity", constant(float("inf")))
         try:
             return self._returned(lambda: self._block(root.named_children, Names(names)))
@@ -123,8 +139,14 @@ class Reader:
             condition = both(*(branch.condition for branch in way.held[level:]))
             if condition is YES:
                 return False
-            self._branches.append(Branch(negation(condition), is_past_return=way.kind == "return"))
+            self._go_on(condition, way)
         return True
+
+    def _go_on(self, condition: Condition, way: Exit) -> None:
+        """Hold from here on to it that this exit was not taken."""
+        if len(self._branches) >= BRANCHES:
+            raise Untranslatable("where this ends depends on too many candles")
+        self._branches.append(Branch(negation(condition), is_past_return=way.kind == "return"))
 
     def _statement(self, node: Node, names: Names) -> None:
         if node.type in _WITHOUT_EFFECT:
@@ -257,7 +279,7 @@ class Reader:
             condition = both(*(branch.condition for branch in way.held[level:]))
             if condition is YES:
                 return False
-            self._branches.append(Branch(negation(condition), is_past_return=way.kind == "return"))
+            self._go_on(condition, way)
         return True
 
     def _try(self, node: Node, names: Names) -> None:
@@ -428,6 +450,12 @@ class Reader:
         arguments = Items(list(self._elements(field(node, "arguments"), names))).plain()
         return self._apply(function, arguments)
 
+    def _new(self, node: Node, names: Names) -> Any:
+        if source(field(node, "constructor")) != "Date":
+            raise Untranslatable("only dates are made anew")
+        given = node.child_by_field_name("arguments")
+        return moment([] if given is None else Items(list(self._elements(given, names))).plain())
+
     def _function(self, node: Node, names: Names) -> Closure:
         return Closure(node, names)
 
@@ -468,6 +496,7 @@ class Reader:
         "member_expression": _member,
         "subscript_expression": _member,
         "call_expression": _call,
+        "new_expression": _new,
         "arrow_function": _function,
         "function_expression": _function,
     }

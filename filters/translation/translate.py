@@ -7,11 +7,12 @@ from typing import Any
 from domain.errors import FilterRefusedError
 from domain.filters import FilterSpec, Language
 from filters.expression import compile_filter
-from filters.translation.form import YES, Condition
+from filters.translation.form import NO, YES, Condition
 from filters.translation.library import HELPER_FORMS, TRUE_FORMS
 from filters.translation.operations import truth_of
 from filters.translation.reading import Reader
 from filters.translation.syntax import first_error, line_of, parse
+from filters.translation.ties import ties
 from filters.translation.values import UNDEFINED, Either, Items, Record, Text, Untranslatable
 from filters.translation.windows import Windows
 from filters.translation.writing import written
@@ -28,28 +29,43 @@ class Refused:
     """Counts from 1 in the filter."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Translation:
+    """A filter in the expression language."""
+
+    filter: FilterSpec
+    ties: FilterSpec | None
+    """Matches where the filter hangs on the last bit of a number; `None` where that is more than a filter may be."""
+
+
 def has_true_definitions(spec: FilterSpec) -> bool:
     """Whether the filter calls a helper that is something else than its name promises."""
     return any(f".{name}" in spec.code for name in TRUE_FORMS)
 
 
-def translate(spec: FilterSpec, *, with_true_indicators: bool = False) -> FilterSpec | Refused:
+def translate(spec: FilterSpec, *, with_true_indicators: bool = False) -> Translation | Refused:
     """The same filter in expressions as far as its definitions go. It compiles; whether it finds the same is for history to say.
 
     `with_true_indicators`: with what the names of helpers promise in place of what the browser's compute; then it is another filter.
     """
     try:
-        code = _translated(spec, {**HELPER_FORMS, **TRUE_FORMS} if with_true_indicators else HELPER_FORMS)
-        proposal = FilterSpec(code=code, interval=spec.interval, language=Language.EXPRESSION, trigger=spec.trigger)
-        compile_filter(proposal)
+        code, tie_code = _translated(spec, {**HELPER_FORMS, **TRUE_FORMS} if with_true_indicators else HELPER_FORMS)
+        return Translation(filter=_compiling(spec, code), ties=_compiling(spec, tie_code) if tie_code else None)
     except Untranslatable as refusal:
         return Refused(reason=refusal.message, line=max(1, refusal.line))
     except FilterRefusedError as refusal:
         return Refused(reason=f"what it comes to is more than a filter may be: {refusal.problems[0].message}", line=1)
-    return proposal
 
 
-def _translated(spec: FilterSpec, helpers: Mapping[str, Callable[..., Any]]) -> str:
+def _compiling(spec: FilterSpec, code: str) -> FilterSpec:
+    """The code as a filter like `spec`. Raises FilterRefusedError."""
+    translated = FilterSpec(code=code, interval=spec.interval, language=Language.EXPRESSION, trigger=spec.trigger)
+    compile_filter(translated)
+    return translated
+
+
+def _translated(spec: FilterSpec, helpers: Mapping[str, Callable[..., Any]]) -> tuple[str, str]:
+    """The filter and, where there are any, its ties."""
     root = parse(spec.code)
     if error := first_error(root):
         raise Untranslatable("this cannot be read as JavaScript", line_of(error))
@@ -60,9 +76,17 @@ def _translated(spec: FilterSpec, helpers: Mapping[str, Callable[..., Any]]) -> 
         match = windows.found(_match(result))
         labelled = {label: windows.found(condition) for label, condition in _labelled(result).items()}
         names = {windows.found(form): name for form, name in reversed(reader.names.items())}
-        return written(match, labelled, names)
+        return written(match, labelled, names), _written_ties(match)
     except RecursionError:
         raise Untranslatable("this is nested too deeply") from None
+
+
+def _written_ties(match: Condition) -> str:
+    found = ties(match)
+    try:
+        return written(found, {}, {}) if found is not NO else ""
+    except Untranslatable:
+        return ""
 
 
 def _match(result: object) -> Condition:

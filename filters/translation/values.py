@@ -84,6 +84,13 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """A date, made of the times of candles; what exactly it is does not matter, because no filter of ours could say it."""
+
+    time: Number
+
+
+@dataclass(frozen=True)
 class BuiltIn:
     """Something that is there by name: helpers, Math, a method of a list with the list it belongs to."""
 

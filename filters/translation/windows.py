@@ -25,6 +25,7 @@ from filters.translation.form import (
     call,
     constant,
     either,
+    everything_in,
     extreme,
     over,
     parts_of,
@@ -156,17 +157,5 @@ def youngest(form: Form) -> int:
 
 def is_of_one_interval(form: Form) -> bool:
     """Whether all of it moves candle by candle together: another interval's candles do not, and the ticker not at all."""
-    leaves = set(_leaves(form))
+    leaves = [each for each in everything_in(form) if isinstance(each, Column | Ticker)]
     return not any(isinstance(leaf, Ticker) for leaf in leaves) and len({leaf.interval for leaf in leaves if isinstance(leaf, Column)}) == 1
-
-
-def _leaves(form: Form) -> Iterator[Form]:
-    pending = [form]
-    seen: set[Form] = set()
-    while pending:
-        each = pending.pop()
-        if each not in seen:
-            seen.add(each)
-            pending.extend(parts_of(each))
-            if isinstance(each, Column | Ticker):
-                yield each

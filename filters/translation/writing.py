@@ -4,11 +4,12 @@ import ast
 import keyword
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from domain.market import Interval
 from filters.expression.values import BUILT_IN
 from filters.translation.form import (
+    TIMES,
     Arithmetic,
     Call,
     Column,
@@ -26,6 +27,7 @@ from filters.translation.form import (
     Sum,
     Ticker,
     Truth,
+    everything_in,
     parts_of,
 )
 from filters.translation.values import Untranslatable
@@ -55,7 +57,7 @@ def written(match: Condition, conditions: Mapping[str, Condition], names: Mappin
 class _Writer:
     def __init__(self, roots: list[Condition], names: Mapping[Form, str]) -> None:
         self._wanted = names
-        self._uses = Counter(part for form in _all(roots) for part in parts_of(form)) + Counter(roots)
+        self._uses = Counter(part for form in everything_in(*roots) for part in parts_of(form)) + Counter(roots)
         self._names: dict[Form, str] = {}
         self._taken: set[str] = set()
         self._candles: dict[Interval, str] = {}
@@ -104,7 +106,7 @@ class _Writer:
 
     def _held(self, condition: Condition) -> ast.expr:
         """1 or 0. The ticker has no past, so nothing of it can be counted over candles."""
-        if not any(isinstance(part, Ticker) for part in _all([condition])):
+        if not any(isinstance(part, Ticker) for part in everything_in(condition)):
             return _called("count", [self._node(condition), _number(1)])
         match condition:
             case Comparison(operator="<" | "<=" | ">" | ">=" as operator, left=left, right=right):
@@ -120,6 +122,8 @@ class _Writer:
 
     def _series(self, form: Form) -> ast.expr:
         match form:
+            case Column(name=name) if name in TIMES:
+                raise Untranslatable("the time of a candle has no counterpart; what has summed since midnight is vwap()")
             case Column(interval=None, name=name):
                 return ast.Name(name)
             case Column(interval=Interval() as interval, name=name):
@@ -161,17 +165,6 @@ class _Writer:
             self._taken.add(name)
             self.lines.append(f'{name} = candles("{interval}")')
         return self._candles[interval]
-
-
-def _all(roots: list[Condition]) -> Iterator[Form]:
-    pending: list[Form] = list(roots)
-    seen: set[Form] = set()
-    while pending:
-        form = pending.pop()
-        if form not in seen:
-            seen.add(form)
-            pending.extend(parts_of(form))
-            yield form
 
 
 def _called(function: str, arguments: list[ast.expr]) -> ast.Call:
