@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.market import Interval
 from filters.bounded_cache import BoundedCache
@@ -214,6 +215,8 @@ class Calculation:
 
     def _column(self, node: Column, interval: Interval) -> tuple[Values, ...]:
         """Every output of the node's call, from the anchor to the end of the history."""
+        if self._moment.is_forming and node.function.is_by_symbol and set(node.needs) == {interval} and microseconds_of(node) <= DEAR:
+            return self._forming_column(node, interval)
         key = (node.call, self._moment.stamp(node.needs))
         found = self._columns.get(key)
         if found is None:
@@ -222,14 +225,43 @@ class Calculation:
             self._columns.put(key, found, sum(output.nbytes for output in found))
         return found
 
-    def _called(self, node: Column | Window, first: int, last: int) -> tuple[Values, ...]:
-        """Every output of the node's function over these candles, what it is computed from included."""
+    def _forming_column(self, node: Column, interval: Interval) -> tuple[Values, ...]:
+        """As `_column`: between two closes only forming candles change, and it is computed anew for symbols whose candle did."""
+        history = self._moment.histories[interval]
+        same = np.array([history.frame.version, history.anchor, history.last, self._moment.rows], dtype=np.float64)
+        candles = self._forming_candles(interval)
+        key = (f"{node.call} forming", ())
+        known = self._columns.get(key)
+        if known is None or not np.array_equal(known[0], same):
+            outputs = self._called(node, history.anchor, history.end)
+        else:
+            outputs = known[2:]
+            moved = np.flatnonzero(_differ(known[1], candles).any(axis=0))
+            if moved.size:
+                for output, values in zip(outputs, self._called(node, history.anchor, history.end, moved), strict=True):
+                    output[moved] = values
+        self._columns.put(key, (same, candles, *outputs), sum(values.nbytes for values in (candles, *outputs)))
+        return outputs
+
+    def _forming_candles(self, interval: Interval) -> Array:
+        """The interval's newest candle, [column x symbol]."""
+        history = self._moment.histories[interval]
+        key = (f"forming {interval}", history.last)
+        if key not in self._vectors:
+            place = history.last - history.frame.first_index
+            self._vectors[key] = np.stack([values[:, place] for values in history.frame.columns.values()])
+            self.added += self._vectors[key].nbytes
+        return self._vectors[key]
+
+    def _called(self, node: Column | Window, first: int, last: int, rows: NDArray[np.intp] | None = None) -> tuple[Values, ...]:
+        """Every output of the node's function over these candles, for these rows or all, what it is computed from included."""
         is_outermost = not self._is_computing
         if is_outermost and self._has_computed and self._is_over():
             raise TurnOver
         self._is_computing = True
         try:
             inputs = [self.over(argument, first, last) for argument in node.arguments]
+            inputs = inputs if rows is None else [values[rows] for values in inputs]
             if is_outermost and isinstance(node, Column) and microseconds_of(node) > DEAR:
                 return self._in_blocks(node, inputs)
             return self._computed(node, inputs)
@@ -286,6 +318,11 @@ class Calculation:
         Column: _column_over,
         Window: _window_over,
     }
+
+
+def _differ(one: Array, other: Array) -> NDArray[np.bool_]:
+    differ: NDArray[np.bool_] = (one != other) & ~(np.isnan(one) & np.isnan(other))
+    return differ
 
 
 def _joined(blocks: list[tuple[Values, ...]]) -> tuple[Values, ...]:

@@ -103,7 +103,11 @@ def column_function(name: str) -> ColumnFunction:
     names = outputs if len(outputs) > 1 else ("",)
     wholes = tuple(parameter.is_whole for parameter in _parameters(info))
     return ColumnFunction(
-        name=_name(name), outputs=names, compute=_computation(name, wholes, len(names)), lookback=partial(_lookback, name, wholes)
+        name=_name(name),
+        outputs=names,
+        compute=_computation(name, wholes, len(names)),
+        lookback=partial(_lookback, name, wholes),
+        is_by_symbol=True,
     )
 
 

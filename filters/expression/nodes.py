@@ -91,6 +91,8 @@ class ColumnFunction:
     """Inputs [symbol x candle] and parameters to one such matrix per output. What it makes of a symbol does not depend on others."""
     lookback: Callable[[Sequence[float]], int]
     """How many candles before the first value, given the parameters; -1 where the parameters are not acceptable."""
+    is_by_symbol: bool = False
+    """Whether it goes from symbol to symbol, so that some symbols by themselves get the same bits as among all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -594,3 +594,33 @@ def test_live_catch_up_and_restart_agree_to_the_last_bit(seed: int, offset: int,
     for back in order:
         assert _same(live[back], catching_up.evaluate_closed(program, market, last - back))
         assert _same(live[back], Evaluator().evaluate_closed(program, market, last - back))
+
+
+def test_a_forming_candle_has_the_same_values_whatever_was_computed_for_it_before() -> None:
+    """Indicators are computed anew for the symbols that moved only; nothing of that may be seen."""
+    program = compiled(
+        'h = candles("1h")\nplot("a", rsi(close, 14) + adx(14))\nplot("b", sma(obv(), 20) + ema(hlc3, 9)[1])\n'
+        'plot("c", macd(close).histogram - lowest(atr(14), 5))\nplot("d", h.ema(9) + ema(close, 9) - engulfing())\nmatch = close > h.close'
+    )
+    market = random_market(M5, LAST, H1)
+    hour = H1.last_closed_within(M5, LAST) + 1
+    random = np.random.default_rng(3)
+    for frame, last in ((market.frames[M5], LAST), (market.frames[H1], hour)):
+        frame.closed_through[:] = last - 1
+        for name, values in frame.columns.items():
+            frame.columns[name] = np.concatenate([values, values[:, -1:]], axis=1)[:, : last + 1 - frame.first_index]
+    evaluator = Evaluator()
+    for seq in range(2, 40):
+        moved = random.integers(0, 6, size=seq % 4)
+        frames = market.frames.values() if seq % 2 else [market.frames[M5]]
+        for frame in frames:
+            for values in frame.columns.values():
+                values[moved, -1] *= random.normal(loc=1, scale=0.01, size=len(moved))
+        if seq == 20:
+            market.frames[M5].columns["close"][2, -1] = np.nan
+        now = replace(market, seq=seq)
+        kept, fresh = (each.evaluate_forming(program, now, LAST * M5.milliseconds) for each in (evaluator, Evaluator()))
+
+        assert fresh.ready.any()
+        assert [fresh.series[name].tobytes() for name in "abcd"] == [kept.series[name].tobytes() for name in "abcd"]
+        assert fresh.matched.tolist() == kept.matched.tolist()
