@@ -8,8 +8,9 @@ from domain.filters import FilterProblem, FilterSpec
 from domain.market import Interval
 from filters.expression.compiled import SCORE, CompiledFilter
 from filters.expression.cost import cost_of
-from filters.expression.expressions import Expressions, Failed, not_part
+from filters.expression.expressions import Expressions, Failed
 from filters.expression.foreign_names import looks_like
+from filters.expression.foreign_syntax import not_part
 from filters.expression.graph import Graph
 from filters.expression.nodes import Node
 from filters.expression.parse import Source

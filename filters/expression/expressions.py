@@ -8,6 +8,7 @@ from typing import Any
 from domain.market import Interval
 from filters.expression.binding import Argument, Binding
 from filters.expression.foreign_names import PREFIXES, unknown
+from filters.expression.foreign_syntax import not_part
 from filters.expression.functions import Function
 from filters.expression.graph import Graph
 from filters.expression.language import at_least, every, greater
@@ -25,46 +26,6 @@ _ARITHMETIC: Mapping[type[ast.operator], str] = {
     ast.Pow: "power",
 }
 _BITWISE = {ast.BitAnd: "and", ast.BitOr: "or"}
-_NAMES_OF_SYNTAX: Mapping[type[ast.AST], str] = {
-    ast.Lambda: "lambda",
-    ast.ListComp: "a comprehension",
-    ast.SetComp: "a comprehension",
-    ast.DictComp: "a comprehension",
-    ast.GeneratorExp: "a comprehension",
-    ast.IfExp: "if ... else",
-    ast.List: "a list",
-    ast.Tuple: "a list of values",
-    ast.Dict: "a dictionary",
-    ast.Set: "a set",
-    ast.JoinedStr: "formatted text",
-    ast.NamedExpr: ":=",
-    ast.Starred: "*",
-    ast.Slice: "a slice",
-    ast.FloorDiv: "//",
-    ast.MatMult: "@",
-    ast.LShift: "<<",
-    ast.RShift: ">>",
-    ast.BitXor: "^",
-    ast.Import: "import",
-    ast.ImportFrom: "import",
-    ast.FunctionDef: "def",
-    ast.AsyncFunctionDef: "def",
-    ast.ClassDef: "class",
-    ast.For: "for",
-    ast.While: "while",
-    ast.If: "if",
-    ast.With: "with",
-    ast.Try: "try",
-    ast.Return: "return",
-    ast.Delete: "del",
-    ast.Global: "global",
-}
-
-
-def not_part(node: ast.AST) -> Misuse:
-    """The refusal of syntax that is Python's and not the language's."""
-    name = _NAMES_OF_SYNTAX.get(type(node), type(node).__name__)
-    return Misuse(f"{name} is not part of the language", at=node)
 
 
 class Failed(Exception):  # noqa: N818 - never leaves the compiler: the problem has been reported already

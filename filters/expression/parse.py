@@ -5,6 +5,7 @@ import re
 
 from domain.errors import FilterRefusedError
 from domain.filters import FilterProblem
+from filters.expression.foreign_syntax import foreign_syntax
 
 MAX_LENGTH = 20_000
 MAX_SYNTAX_DEPTH = 100
@@ -42,7 +43,7 @@ class Source:
 
     def _syntax_problem(self, error: SyntaxError) -> FilterProblem:
         line = max(1, error.lineno or 1)
-        hint, column = _foreign_syntax(self._lines[line - 1] if line <= len(self._lines) else "")
+        hint, column = foreign_syntax(self._lines[line - 1] if line <= len(self._lines) else "")
         message = f"this cannot be read: {hint or error.msg}"
         return FilterProblem(message=message, line=line, column=column or max(1, error.offset or 1))
 
@@ -59,26 +60,3 @@ class Source:
         """Column from 1 in characters; Python counts bytes of UTF-8."""
         text = self._lines[line - 1] if line <= len(self._lines) else ""
         return len(text.encode(errors="surrogatepass")[:offset].decode(errors="ignore")) + 1
-
-
-_FOREIGN_SYNTAX = (
-    (re.compile(r"&&"), "write and instead of &&"),
-    (re.compile(r"\|\|"), "write or instead of ||"),
-    (re.compile(r"[!=]=="), "write == or !="),
-    (re.compile(r"!(?!=)"), "write not instead of !"),
-    (re.compile(r":="), "write = to give a name"),
-    (re.compile(r"\?"), "there is no choice with ? and :"),
-    (re.compile(r"^\s*//"), "a comment begins with #"),
-    (
-        re.compile(r"^\s*(const|let|var|return|function|if|else)\b|[{};]\s*$|=>"),
-        "this looks like JavaScript, which is another language of filters",
-    ),
-)
-"""What other languages write, and what to do about it."""
-
-
-def _foreign_syntax(line: str) -> tuple[str, int]:
-    """What to write instead of the first foreign syntax in the line, and its column from 1; nothing and 0 where there is none."""
-    found = ((match.start(), hint) for pattern, hint in _FOREIGN_SYNTAX if (match := pattern.search(line)))
-    place, hint = min(found, default=(-1, ""))
-    return hint, place + 1

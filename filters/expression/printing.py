@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Mapping
 
-from filters.expression.expressions import not_part
+from filters.expression.foreign_syntax import not_part
 from filters.expression.problems import Misuse
 
 WIDTH = 100

@@ -148,6 +148,10 @@ CASES = {
         "cl\u043ese = 3\n" + GOOD,
         "line 1, column 1: cl\u043ese is not close, it only looks like it: choose another name",
     ),
+    "label with signs of other languages": (
+        'plot("up && away?", close >',
+        "line 1, column 5: this cannot be read: '(' was never closed",
+    ),
     "and of JavaScript": ("match = close > 1 && open > 1", "line 1, column 19: this cannot be read: write and instead of &&"),
     "or of JavaScript": ("match = close > 1 || open > 1", "line 1, column 19: this cannot be read: write or instead of ||"),
     "not of JavaScript": ("match = !(close > 1)", "line 1, column 9: this cannot be read: write not instead of !"),
