@@ -28,7 +28,7 @@ const rsi = helpers.getLatestRSI(klines, 14), ema = helpers.getLatestEMA(klines,
 if (rsi === null || ema === null || usual === null) return false;
 return {match: rsi < 35 && parseFloat(ticker.c) < ema && parseFloat(klines[klines.length - 1][5]) > 2 * usual, conditions: [`RSI ${rsi}`]};
 """
-ROUNDS = 5
+ROUNDS = 15
 
 
 def recorded(name: str, interval: Interval, symbols: int) -> PastCandles:

@@ -14,7 +14,7 @@ from domain.filters import FailureKind, FilterFailure
 from domain.market import HISTORY_BLOCK, MINIMUM_HISTORY, Interval, history_anchor
 from filters.bounded_cache import BoundedCache
 from filters.expression import CompiledFilter
-from filters.expression.calculation import Calculation, ColumnFailed, Columns
+from filters.expression.calculation import Calculation, ColumnFailed, ColumnKey, Columns
 from filters.expression.kernels import POINTWISE, Array
 from filters.expression.nodes import Aligned, Constant, Node, Pointwise, Ticker
 from filters.frames import Matrix
@@ -26,7 +26,7 @@ from filters.preview.rolling_ticker import RollingTicker
 from filters.preview.runs import Group, groups
 from filters.preview.segments import Segment, segments
 
-SYMBOLS_AT_ONCE = 32
+SYMBOLS_AT_ONCE = 64
 """So that the matrices of a block stay in the processor's cache."""
 _COLUMN_BYTES = 64 * 2**20
 _LONGEST = MINIMUM_HISTORY + HISTORY_BLOCK - 1
@@ -104,13 +104,15 @@ def expression_steps(compiled: CompiledFilter, candles: PastCandles, first: int,
         for group in groups(candles, tuple(compiled.required), rows):
             columns: Columns = BoundedCache(_COLUMN_BYTES)
             for segment in segments(compiled.interval, first, last, group):
-                yield _Block(compiled, candles, group, segment, columns).step()
+                block = _Block(compiled, candles, group, segment)
+                columns.discard(block.is_past)  # so that their memory serves again: new pages cost as much as an indicator
+                yield block.step(columns)
 
 
 class _Block:
     """The symbols of a group at the candles of a segment."""
 
-    def __init__(self, compiled: CompiledFilter, candles: PastCandles, group: Group, segment: Segment, columns: Columns) -> None:
+    def __init__(self, compiled: CompiledFilter, candles: PastCandles, group: Group, segment: Segment) -> None:
         self._began = time.thread_time()
         self._compiled = compiled
         self._candles = candles
@@ -118,15 +120,20 @@ class _Block:
         self._segment = segment
         self._rows = _as_slice(group.rows)
         self._snapshot = self._frames()
-        self._columns = columns
+        self._moment = closed_moment(self._snapshot, compiled.interval, compiled.required, segment.last)
 
-    def step(self) -> Step:
+    def is_past(self, key: ColumnKey) -> bool:
+        """Whether a column was computed from another history than this block's."""
+        return any(stamp != self._moment.histories[stamp.interval].stamp for stamp in key[1])
+
+    def step(self, columns: Columns) -> Step:
+        """Evaluate it; `columns` are shared between the blocks of a group."""
         ready = self._ready()
         outcome: Outcomes = ready.astype(np.uint8)
         failures: tuple[FilterFailure, ...] = ()
         calculation = None
         if ready.any():
-            calculation = self._calculation()
+            calculation = self._calculation(columns)
             try:
                 holds = self._over(calculation, self._compiled.match) == HOLDS
                 outcome[holds & ready] = Outcome.MATCHED
@@ -162,11 +169,10 @@ class _Block:
             symbols=evaluations,
         )
 
-    def _calculation(self) -> Calculation:
-        base, segment = self._compiled.interval, self._segment
-        moment = closed_moment(self._snapshot, base, self._compiled.required, segment.last)
-        ticker = RollingTicker(self._candles.of(base), self._rows, segment.first, segment.last) if self._compiled.is_live else None
-        return PastCalculation(moment, self._columns, ticker)
+    def _calculation(self, columns: Columns) -> Calculation:
+        past, segment = self._candles.of(self._compiled.interval), self._segment
+        ticker = RollingTicker(past, self._rows, segment.first, segment.last) if self._compiled.is_live else None
+        return PastCalculation(self._moment, columns, ticker)
 
     def _frames(self) -> PastSnapshot:
         base = self._compiled.interval
