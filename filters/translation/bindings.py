@@ -111,6 +111,8 @@ def _declared(node: Node) -> Iterator[tuple[str, Node | None]]:
     if node.type == "variable_declarator":
         name = field(node, "name")
         yield from ((each, node.child_by_field_name("value") if name.type == "identifier" else None) for each in _names_in(name))
+    elif node.type == "assignment_expression" and field(node, "left").type == "identifier":
+        yield text_of(field(node, "left")), None
     elif node.type in ("class_declaration", "function_declaration"):
         yield text_of(field(node, "name")), node
     elif node.type == "for_in_statement" and node.child_by_field_name("kind") is not None:

@@ -75,7 +75,7 @@ def _call(node: Node, bindings: Bindings) -> Iterator[Finding]:
     elif text_of(owner) == "indicators" and "indicators" not in bindings.declared:
         yield _conversion(node, f"indicators.{name} is not there.", instead_of(name))
     elif text_of(owner) == "Math" and name == "random":
-        yield _note(node, "Math.random makes what the filter finds unrepeatable.", "Preview and live will differ.")
+        yield _note(node, "Math.random gives the same numbers here whenever the same candle is evaluated.", "In the browser it did not.")
 
 
 def _awaited(node: Node) -> str:
@@ -89,8 +89,8 @@ def _global(node: Node, bindings: Bindings) -> Iterator[Finding]:
     if name in bindings.declared or name in _KNOWN or _is_asked_for(node):
         return
     if name == "Date":
-        advice = "Take the time of the candle instead: klines[klines.length - 1][6]."
-        yield _note(node, "Date tells the time of the evaluation, not of the candle.", advice)
+        message = "Date tells the close of the candle here, live and in a preview alike; in the browser it told the time of the evaluation."
+        yield _note(node, message)
     elif name == "console":
         yield _note(node, "console writes to nobody here.", "Name what you want to see in `conditions`.")
     elif name in _OUTSIDE:
@@ -122,8 +122,8 @@ def _member(node: Node, bindings: Bindings) -> Iterator[Finding]:
 def _assignment(node: Node) -> Iterator[Finding]:
     left = text_of(field(node, "left"))
     if ".prototype" in left or left.startswith(("globalThis.", "helpers.")):
-        message = f"{left} is changed for the other filters too, or would be: here nothing of it lasts."
-        yield _note(node, message, "Write a function of your own in the filter.")
+        message = f"{left} cannot be changed here: the assignment does nothing."
+        yield _conversion(node, message, "Write a function of your own in the filter.")
 
 
 def _conversion(node: Node, message: str, advice: str = "") -> Finding:

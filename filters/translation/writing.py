@@ -10,6 +10,7 @@ from domain.market import Interval
 from filters.expression.values import BUILT_IN
 from filters.translation.form import (
     TIMES,
+    YES,
     Arithmetic,
     Call,
     Column,
@@ -148,7 +149,7 @@ class _Writer:
             case Over(word=word, condition=condition, candles=candles, ago=ago):
                 called = _called(word, [self._node(condition), _number(candles)])
                 return ast.Subscript(called, _number(ago)) if ago else called
-        raise Untranslatable(f"it {'always' if form == Truth(holds=True) else 'never'} matches")
+        raise Untranslatable(f"it {'always' if form is YES else 'never'} matches")
 
     def _sum(self, terms: list[Form]) -> ast.expr:
         total = self._node(terms[0])
