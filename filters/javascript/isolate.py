@@ -40,10 +40,17 @@ PASS = timedelta(seconds=2)
 """The longest time for one pass over all rows."""
 FAILURES = 16
 """So many different failures of a pass are told one by one."""
-_CHUNK_WINDOWS = 64
-"""Windows (rows times intervals) that are written into the isolate at once: 1.2 MB, kept as long as it lives."""
+_CHUNK_WINDOWS = 128
+"""Windows (rows times intervals) that are written into the isolate at once: 2.3 MB while a pass lasts."""
 _SYMBOL_UNITS = 40
-_INTERVALS = 6
+_PARTS: tuple[tuple[Any, ...], ...] = (
+    (np.float64, len(COLUMNS), CANDLES),
+    (np.float64,),
+    (np.float64, len(TICKER_FIELDS)),
+    (np.uint16, _SYMBOL_UNITS),
+    (np.uint8,),
+)
+"""Of the memory, each for all windows: the kind of its numbers and how many there are."""
 _MATCHED, _FAILED = 1, 2
 _COMPILE = timedelta(seconds=2)
 
@@ -74,7 +81,6 @@ class Isolate:
         self._racer = new_racer()
         self._racer.set_hard_memory_limit(memory)
         self._racer.eval(_program())
-        self._input = self._prepare_input()
         self._filters: dict[str, JavaScriptFilter] = {}
         self.is_poisoned = False
 
@@ -97,16 +103,18 @@ class Isolate:
         """One pass of a loaded filter over all rows of the view. Whatever the filter does is a verdict."""
         if self.is_poisoned:
             raise PoisonedError
-        started, deadline = time.process_time(), time.monotonic() + allowed.total_seconds()
+        started = time.process_time()
+        compiled, clock = self._filters[key], _Clock(allowed)
         found = _Found(view.symbols)
-        compiled = self._filters[key]
         try:
+            memory = self._take_input(clock)
             for first, last in _chunks(len(view.symbols), 1 + len(compiled.others)):
-                self._write(compiled, view, first, last)
-                said = self._racer.eval(f'$run("{key}",{last - first})', timeout_sec=max(0.001, deadline - time.monotonic()))
-                found.add(first, self._input.verdicts[: last - first], json.loads(said) if said else {})  # type: ignore[arg-type]
+                _write(memory, compiled, view, first, last)
+                said = self._racer.eval(f'$run("{key}",{last - first})', timeout_sec=clock.left)
+                found.add(first, memory.verdicts[: last - first], json.loads(said) if said else {})  # type: ignore[arg-type]
+            del memory
             # V8 answers before it runs what waits for promises. This comes after that, or never.
-            self._racer.eval("0", timeout_sec=max(0.001, deadline - time.monotonic()))
+            self._racer.eval("$rest()", timeout_sec=clock.left)
         except JSEvalException as error:
             self.is_poisoned = True
             return _all_failed(view, self._reason(error, allowed), timedelta(seconds=time.process_time() - started))
@@ -124,31 +132,14 @@ class Isolate:
         """Bytes of V8's heap in use, the candles' memory not included."""
         return int(self._racer.heap_stats()["used_heap_size"])
 
-    def _prepare_input(self) -> _Input:
-        memory = cast("memoryview", self._racer.eval(f"$prepareInput({_CHUNK_WINDOWS})"))
-        parts = (
-            (np.float64, (_CHUNK_WINDOWS, len(COLUMNS), CANDLES)),
-            (np.float64, (_CHUNK_WINDOWS,)),
-            (np.float64, (_CHUNK_WINDOWS, len(TICKER_FIELDS))),
-            (np.uint16, (_CHUNK_WINDOWS, _SYMBOL_UNITS)),
-            (np.uint8, (_CHUNK_WINDOWS,)),
-        )
+    def _take_input(self, clock: "_Clock") -> _Input:
+        memory = cast("memoryview", self._racer.eval(f"$takeInput({_CHUNK_WINDOWS})", timeout_sec=clock.left))
         views: list[Any] = []
         at = 0
-        for kind, shape in parts:
-            views.append(np.ndarray(shape, kind, memory, at))
+        for kind, *shape in _PARTS:
+            views.append(np.ndarray((_CHUNK_WINDOWS, *shape), kind, memory, at))
             at += views[-1].nbytes
         return _Input(*views)
-
-    def _write(self, compiled: JavaScriptFilter, view: View, first: int, last: int) -> None:
-        """Put the rows where the isolate reads them: interval by interval."""
-        rows = last - first
-        for slot, interval in enumerate((compiled.interval, *compiled.others)):
-            window, to = view.windows[interval], slice(slot * rows, (slot + 1) * rows)
-            self._input.candles[to] = window.values[first:last]
-            self._input.open_times[to] = window.first_index[first:last] * interval.milliseconds
-        self._input.tickers[:rows] = view.tickers[first:last]
-        self._input.symbols[:rows] = _spelled(view.symbols[first:last])
 
     def _reason(self, error: JSEvalException, allowed: timedelta) -> FilterFailure:
         if isinstance(error, JSTimeoutException):
@@ -156,6 +147,29 @@ class Isolate:
         if self._racer.was_hard_memory_limit_reached():
             return FilterFailure(kind=FailureKind.MEMORY, message=f"It used more than {MEMORY // 2**20} MB.")
         return FilterFailure(kind=FailureKind.RUNTIME, message=str(error).split("\n", 1)[0][:500])
+
+
+class _Clock:
+    """What is left of the time for a pass."""
+
+    def __init__(self, allowed: timedelta) -> None:
+        self._deadline = time.monotonic() + allowed.total_seconds()
+
+    @property
+    def left(self) -> float:
+        """Seconds; never nothing, which would mean for ever."""
+        return max(0.001, self._deadline - time.monotonic())
+
+
+def _write(memory: _Input, compiled: JavaScriptFilter, view: View, first: int, last: int) -> None:
+    """Put the rows where the isolate reads them: interval by interval."""
+    rows = last - first
+    for slot, interval in enumerate((compiled.interval, *compiled.others)):
+        window, to = view.windows[interval], slice(slot * rows, (slot + 1) * rows)
+        memory.candles[to] = window.values[first:last]
+        memory.open_times[to] = window.first_index[first:last] * interval.milliseconds
+    memory.tickers[:rows] = view.tickers[first:last]
+    memory.symbols[:rows] = _spelled(view.symbols[first:last])
 
 
 class _Found:
@@ -222,5 +236,5 @@ def _spelled(symbols: tuple[str, ...]) -> NDArray[np.uint16]:
 def _program() -> str:
     folder = resources.files("filters.javascript") / "library"
     text = "\n".join((folder / f"{name}.js").read_text(encoding="utf-8") for name in LIBRARY)
-    entries = "const { load: $load, run: $run, prepareInput: $prepareInput }"
+    entries = "const { load: $load, run: $run, takeInput: $takeInput, rest: $rest }"
     return f'{entries} = (function () {{ "use strict";\n{text}\n}})(); 0\n//# sourceURL=library'

@@ -88,8 +88,8 @@ class Row {
 
 // The candles of one interval, at `base` in `data`: columns one after the other.
 class Window {
-  constructor(data) {
-    this.data = data;
+  constructor() {
+    this.data = null;
     this.base = 0;
     this.openTime = 0;
     this.width = 0;

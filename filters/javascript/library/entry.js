@@ -8,7 +8,7 @@ const helpers = {
   calculateVWAP, calculateVWAPSeries, getLatestVWAP, calculateVWAPBands, getLatestVWAPBands,
   trueADX, trueATR, trueBollingerBandWidth, trueCCI, trueMACD, trueMFI, trueOBV, trueResample, trueStochastic, trueVWAP,
 };
-const ENTRIES = "$load,$run,$prepareInput,__TimerManager";
+const ENTRIES = "$load,$takeInput,$run,$rest,__TimerManager";
 realmNames = closeRealm();
 freezeReachable(helpers);
-return { load, run, prepareInput };
+return { load, takeInput, run, rest };

@@ -14,6 +14,7 @@ const CompiledFunction = Function;
 const filters = new Map();
 let input = null; // where the host writes the candles, tickers and symbols of some rows, and the verdicts are put
 let realmNames = 0;
+const pool = []; // windows, used anew for every evaluation
 
 function load(key, code, intervals, widths, isTruthy) {
   new CompiledFunction(...PARAMETERS, code); // so that the code is a whole body, and what is around it stays around it
@@ -24,20 +25,29 @@ function load(key, code, intervals, widths, isTruthy) {
   filters.set(key, { bind: compiled.bind, body: compiled.body, intervals, widths, isTruthy, readsTicker, isPlain: intervals.map(() => false) });
 }
 
-function prepareInput(windows) {
-  const sizes = { candles: windows * COLUMNS * CANDLES * 8, openTimes: windows * 8, tickers: windows * TICKERS * 8, symbols: windows * SYMBOL_UNITS * 2, verdicts: windows };
-  const buffer = new ArrayBuffer(Object.values(sizes).reduce((sum, size) => sum + size, 0));
+// Memory for so many windows, from now until the last rows of the pass were run.
+function takeInput(windows) {
+  const sizes = [COLUMNS * CANDLES * 8, 8, TICKERS * 8, SYMBOL_UNITS * 2, 1].map((size) => size * windows);
+  const buffer = new ArrayBuffer(sizes.reduce((sum, size) => sum + size, 0));
+  const kinds = [Float64Array, Float64Array, Float64Array, Uint16Array, Uint8Array];
   let at = 0;
-  const place = (Kind, size) => new Kind(buffer, (at += size) - size, size / Kind.BYTES_PER_ELEMENT);
-  input = {
-    candles: place(Float64Array, sizes.candles),
-    openTimes: place(Float64Array, sizes.openTimes),
-    tickers: place(Float64Array, sizes.tickers),
-    symbols: place(Uint16Array, sizes.symbols),
-    verdicts: place(Uint8Array, sizes.verdicts),
-    windows: [],
-  };
+  const places = kinds.map((Kind, part) => new Kind(buffer, (at += sizes[part]) - sizes[part], sizes[part] / Kind.BYTES_PER_ELEMENT));
+  const [candles, openTimes, tickers, symbols, verdicts] = places;
+  input = { buffer, candles, openTimes, tickers, symbols, verdicts };
   return buffer;
+}
+
+// The end of a pass, after whatever waited for promises.
+function rest() {
+  for (const window of pool) window.data = null;
+  input.buffer.transfer(0);
+  input = null;
+  beginTurn();
+  checkRealm();
+}
+
+function checkRealm() {
+  if (!isRealmWhole(realmNames)) throw new Error("The filter closed or hid something in the global object.");
 }
 
 // Evaluates the rows that were written and gives what is to be said of them beside the verdicts, as JSON; nothing where there is nothing.
@@ -49,13 +59,14 @@ function run(key, rows) {
   for (let row = 0; row < rows; row++) input.verdicts[row] = evaluate(filter, row, rows, found);
   windows.forEach((window, slot) => (filter.isPlain[slot] ||= window.reads > MANY_READS * rows));
   beginTurn();
-  if (!isRealmWhole(realmNames)) throw new Error("The filter closed or hid something in the global object.");
+  checkRealm();
   return found.conditions.length > 0 || found.failures.length > 0 ? JSON.stringify(found) : "";
 }
 
 function windowsFor(intervals) {
-  while (input.windows.length < intervals) input.windows.push(new Window(input.candles));
-  return input.windows.slice(0, intervals);
+  while (pool.length < intervals) pool.push(new Window());
+  for (const window of pool) window.data = input.candles;
+  return pool.slice(0, intervals);
 }
 
 function beginTurn() {

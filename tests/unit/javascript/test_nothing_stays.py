@@ -104,7 +104,8 @@ def test_own_objects_may_override_what_is_frozen(isolate: Isolate) -> None:
         "window",
         "$load",
         "$run",
-        "$prepareInput",
+        "$takeInput",
+        "$rest",
         "__TimerManager",
     ],
 )
