@@ -113,6 +113,7 @@ async def run() -> bool:
         await sandbox.evaluate("user 0", filter_of(0), view)
         show("from nothing to the first verdicts", 1e3 * (perf_counter() - begun), "ms")
         describe(sandbox.report)
+        await asyncio.gather(*(sandbox.evaluate(f"user {user}", filter_of(user), view) for user in range(USERS)))
         undisturbed = tell("undisturbed", await measure(sandbox, view))
         attacked = tell("attacked", await measure_attacked(sandbox, view))
         statistics = sandbox.statistics()

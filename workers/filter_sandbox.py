@@ -10,10 +10,11 @@ from typing import Self, cast
 import numpy as np
 
 from adapters.sandbox.limits import Limits
-from adapters.sandbox.pool import Answer, Ending, Pool, Statistics
+from adapters.sandbox.pool import Pool, Statistics
 from adapters.sandbox.process import Request
 from adapters.sandbox.report import JailReport
 from adapters.sandbox.sealed import SealedMemory
+from adapters.sandbox.watch import Answer, Ending
 from domain.filters import FailureKind, FilterFailure, FilterProblem
 from filters.javascript.contract import JavaScriptFilter, Verdicts, View
 from workers.filter_messages import (

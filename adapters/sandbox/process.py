@@ -17,6 +17,8 @@ from adapters.sandbox.host import GOOD
 from adapters.sandbox.report import JailReport
 from adapters.sandbox.sealed import SealedMemory
 
+_DEATH_WITHIN = 5.0
+"""Seconds in which a process whose connection is closed ends by itself, and again when it is killed."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _LAST_WORDS = 64 * 2**10
 """Bytes of its standard error that a process may write before it is read."""
@@ -148,14 +150,14 @@ class JailedProcess:
             os.close(self._errors)
             self._errors = -1
 
-    async def death(self, within: float) -> Death:
+    async def death(self) -> Death:
         """End it if it has not ended, and how it did. Raises TimeoutError."""
         self._connection.close()
         try:
-            status = await asyncio.wait_for(asyncio.shield(self._ended), within)
+            status = await asyncio.wait_for(asyncio.shield(self._ended), _DEATH_WITHIN)
         except TimeoutError:
             self.kill()
-            status = await asyncio.wait_for(asyncio.shield(self._ended), within)
+            status = await asyncio.wait_for(asyncio.shield(self._ended), _DEATH_WITHIN)
         self._listen()
         self.close()
         return Death(status=status, last_words=self._said.decode(errors="replace"))

@@ -20,7 +20,12 @@ class Suspensions:
 
     def offend(self, owner: str) -> None:
         """Something of this owner's had to be ended."""
+        self._offences = {name: offences for name, offences in self._offences.items() if self._count(name)}
         self._offences[owner] = (min(self._count(owner) + 1, _MOST), self._clock())
+
+    def has_offended(self, owner: str) -> bool:
+        """And was not forgiven yet."""
+        return self._count(owner) > 0
 
     def remaining(self, owner: str) -> timedelta:
         """How long the owner still pauses; zero where it does not."""
@@ -33,8 +38,6 @@ class Suspensions:
         return sum(bool(self.remaining(owner)) for owner in list(self._offences))
 
     def _count(self, owner: str) -> int:
-        """Offences not forgiven yet, and forget those who have none."""
-        now, forgiven = self._clock(), FORGIVEN_AFTER.total_seconds()
-        self._offences = {name: (count, at) for name, (count, at) in self._offences.items() if now - at < count * forgiven}
-        count, at = self._offences.get(owner, (0, now))
-        return count - int((now - at) / forgiven)
+        """Offences not forgiven yet."""
+        count, at = self._offences.get(owner, (0, 0.0))
+        return max(0, count - int((self._clock() - at) / FORGIVEN_AFTER.total_seconds()))

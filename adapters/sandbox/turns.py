@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -31,9 +31,9 @@ class Turns(Generic[Item]):
         """Stand in line."""
         self._waiting.setdefault(owner, deque()).append(item)
 
-    def take(self, busy: Collection[str]) -> tuple[str, Item] | None:
-        """The next item of whoever used least lately and is not busy; whoever waits longest among equals."""
-        free = [owner for owner in self._waiting if owner not in busy]
+    def take(self, is_free: Callable[[str], bool]) -> tuple[str, Item] | None:
+        """The next item of whoever used least lately, among the owners that are free; whoever waits longest among equals."""
+        free = list(filter(is_free, self._waiting))
         if not free:
             return None
         owner = min(free, key=lambda name: self._used.get(name, 0.0))

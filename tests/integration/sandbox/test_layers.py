@@ -15,8 +15,9 @@ import pytest
 from adapters.sandbox import attempts, kernel, landlock, namespaces, seccomp
 from adapters.sandbox.jail import Jail
 from adapters.sandbox.limits import Limits
-from adapters.sandbox.pool import Ending, Pool
+from adapters.sandbox.pool import Pool
 from adapters.sandbox.report import JailReport, Layer
+from adapters.sandbox.watch import Ending
 from domain.errors import UnavailableError
 from tests.integration.sandbox.conftest import CPU_PER_REQUEST, LIMITS, python
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sandbox.pool import Ending, Pool
+from adapters.sandbox.pool import Pool
 from adapters.sandbox.process import Request
 from adapters.sandbox.sealed import SealedMemory
+from adapters.sandbox.watch import Ending
 from tests.integration.sandbox.conftest import python
 
 _OWNERS = itertools.count()
@@ -237,7 +238,7 @@ async def test_its_environment_was_empty_from_the_start() -> None:
         "async def main():\n"
         "    async with python_pool() as pool:\n"
         "        await pool.ask(python('1'))\n"
-        "        nursery = pool._nursery._program.pid\n"
+        "        nursery = pool._supply._nursery._program.pid\n"
         "        print(pathlib.Path(f'/proc/{nursery}/environ').read_bytes())\n"
         "asyncio.run(main())\n"
     )

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sandbox.pool import Ending, Pool
+from adapters.sandbox.pool import Pool
 from adapters.sandbox.process import Request
 from adapters.sandbox.sealed import SealedMemory
+from adapters.sandbox.watch import Ending
 from domain.errors import UnavailableError
 from tests.integration.sandbox.conftest import CPU_PER_REQUEST, HOSTILE_HOST, LIMITS, python, python_pool
 
@@ -37,9 +38,9 @@ async def until_gone(*processes: int) -> None:
 
 
 def processes_of(pool: Pool) -> list[int]:
-    nursery = pool._nursery._program
+    nursery = pool._supply._nursery._program
     assert nursery is not None
-    return [nursery.pid, *(process.number for process in (*pool._idle, *pool._busy.values()))]
+    return [nursery.pid, *(process.number for process in pool._supply._out)]
 
 
 async def test_an_owner_comes_back_to_the_process_that_knows_it(jailed: Pool) -> None:

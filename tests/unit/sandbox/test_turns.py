@@ -20,7 +20,7 @@ def in_line(turns: Turns[str], owners: str) -> None:
 
 def taken(turns: Turns[str], busy: str = "") -> list[str]:
     items = []
-    while found := turns.take(busy):
+    while found := turns.take(lambda owner: owner not in busy):
         items.append(found[1])
     return items
 
