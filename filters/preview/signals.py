@@ -1,7 +1,7 @@
 """The signals of a preview, as columns: there may be hundreds of thousands."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -74,7 +74,7 @@ class SignalTable:
 
 @dataclass(frozen=True, kw_only=True)
 class FailureCount:
-    """One way in which the filter failed, at the first of its places."""
+    """One way in which the filter failed; `failure` is that of the first symbol."""
 
     failure: FilterFailure
     evaluations: int
@@ -136,7 +136,8 @@ class Collection:
         key = (failure.kind, failure.message, failure.line)
         known = self._failures.get(key)
         self._failures[key] = FailureCount(
-            failure=known.failure if known else failure, evaluations=failure.symbols + (known.evaluations if known else 0)
+            failure=known.failure if known else replace(failure, symbols=1),
+            evaluations=failure.symbols + (known.evaluations if known else 0),
         )
 
 

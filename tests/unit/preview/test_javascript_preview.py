@@ -99,7 +99,8 @@ async def test_failures_are_counted_with_their_reason_and_leave_the_rest_alone(e
     found = await previewed(engine, code, random_past(M5, rows=3), LAST - 99)
 
     assert 100 == found.outcomes[Outcome.FAILED] == found.failures[0].evaluations
-    assert (FailureKind.RUNTIME, 1) == (found.failures[0].failure.kind, found.failures[0].failure.line)
+    failure = found.failures[0].failure
+    assert (FailureKind.RUNTIME, 1, "S1USDT", 1) == (failure.kind, failure.line, failure.symbol, failure.symbols)
     assert {"S0USDT", "S2USDT"} == {signal.symbol for signal in found.signals}
 
 
