@@ -1,11 +1,15 @@
 """A filter as the browser evaluated it: whole lists of klines made beforehand, and helpers that calculate everything anew."""
 
 from dataclasses import replace
+from datetime import timedelta
 from importlib import resources
 
-from domain.filters import FilterProblem
-from filters.javascript.contract import JavaScriptEngine, JavaScriptFilter, Verdicts, View
+import numpy as np
 
+from domain.filters import FilterProblem
+from filters.javascript.contract import JavaScriptEngine, JavaScriptFilter, Verdicts, View, Window
+
+ROWS_AT_ONCE = 32
 _LINES = (resources.files("filters.translation") / "browser_library.js").read_text(encoding="utf-8").splitlines()
 LIBRARY = " ".join(line.strip() for line in _LINES if not line.startswith("//"))
 """The browser's helpers as `browserHelpers`, in one line."""
@@ -24,12 +28,30 @@ class AsInTheBrowser:
         self._engine = engine
 
     async def evaluate(self, user: str, compiled: JavaScriptFilter, view: View) -> Verdicts:
-        """One pass over all rows. Raises UnavailableError."""
-        return await self._engine.evaluate(user, _wrapped(compiled), view)
+        """All rows, a few to a pass of the engine: they take long. Raises UnavailableError."""
+        wrapped, rows = _wrapped(compiled), len(view.symbols)
+        passes = [await self._engine.evaluate(user, wrapped, _part(view, first)) for first in range(0, rows, ROWS_AT_ONCE)]
+        return Verdicts(
+            matched=np.concatenate([each.matched for each in passes]),
+            failed=np.concatenate([each.failed for each in passes]),
+            conditions={
+                place * ROWS_AT_ONCE + row: conditions for place, each in enumerate(passes) for row, conditions in each.conditions.items()
+            },
+            failures=tuple(failure for each in passes for failure in each.failures),
+            busy=sum((each.busy for each in passes), start=timedelta()),
+        )
 
     async def check(self, compiled: JavaScriptFilter) -> tuple[FilterProblem, ...]:
         """What keeps the filter from being run."""
         return await self._engine.check(compiled)
+
+
+def _part(view: View, first: int) -> View:
+    part = slice(first, first + ROWS_AT_ONCE)
+    windows = {
+        interval: Window(first_index=window.first_index[part], values=window.values[part]) for interval, window in view.windows.items()
+    }
+    return View(symbols=view.symbols[part], windows=windows, tickers=view.tickers[part])
 
 
 def _wrapped(compiled: JavaScriptFilter) -> JavaScriptFilter:

@@ -21,7 +21,7 @@ from filters.translation.syntax import text_of as source
 from filters.translation.values import NULL, UNDEFINED, BuiltIn, Candle, Closure, Item, Items, Names, Record, Text, Untranslatable
 
 CANDLES = 250
-STEPS = 400_000
+STEPS = 100_000
 """So much is read of a filter's run before it is called too long."""
 BRANCHES = 24
 """Conditions that hold at one place."""

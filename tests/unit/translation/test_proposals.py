@@ -17,7 +17,7 @@ from filters.translation.translate import Refused
 from tests.unit.preview.past_market import random_past
 
 M5, H1 = Interval.M5, Interval.H1
-SOME = 40
+SOME = 24
 HELPERS = [
     "const r = helpers.getLatestRSI(klines); const m = helpers.getLatestMACD(klines); return r < 60 && m.histogram > 0;",
     "const s = helpers.getLatestStochRSI(klines); return s && s.k > s.d;",
@@ -57,11 +57,11 @@ async def test_the_browser_gave_whole_lists_of_texts_and_numbers(engine: InProce
     view = View(symbols=("ABC",), windows={M5: Window(first_index=np.array([7]), values=values)}, tickers=np.ones((1, len(TICKER_FIELDS))))
     last = [
         256 * M5.milliseconds,
-        *(f"{values[0, place, -1]:g}" for place in range(5)),
+        *(f"{values[0, place, -1]:.8f}" for place in range(5)),
         257 * M5.milliseconds - 1,
-        f"{values[0, 5, -1]:g}",
+        f"{values[0, 5, -1]:.8f}",
         float(values[0, 6, -1]),
-        *(f"{values[0, place, -1]:g}" for place in (7, 8)),
+        *(f"{values[0, place, -1]:.8f}" for place in (7, 8)),
         "0",
     ]
     expected = json.dumps(json.dumps(last, separators=(",", ":")))
