@@ -23,6 +23,7 @@ from cli.output import duration
 from cli.search_attributes import ANSWER_WITHIN, SILENCE, missing_from
 from cli.session import session
 from domain.errors import CloudtraderError, RefusedError, UnavailableError
+from domain.market import Interval
 from local.foreground import StartError
 from local.supabase_lite import node
 from workflows.ids import MARKET_QUEUE, TRADERS_QUEUE
@@ -175,6 +176,22 @@ async def _market_data(settings: Settings) -> str:
     return "; ".join((f"{duration(found.age)} old", *found.problems))
 
 
+async def _filter_processes(settings: Settings) -> str:
+    # numpy takes longer to load than most commands run
+    from filters.javascript.contract import JavaScriptFilter  # noqa: PLC0415
+    from workers.filter_sandbox import FilterSandbox  # noqa: PLC0415
+
+    async with FilterSandbox(at_once=1, allow_weak=True) as sandbox:
+        await sandbox.check(JavaScriptFilter(code="return false", interval=Interval.M5))
+        report = sandbox.report
+    assert report is not None, "it has checked a filter"
+    if not report.is_sufficient and not settings.allow_weak_jail:
+        raise UnavailableError(
+            f"JavaScript filters are not run here: {' '.join(report.warnings())} docs/security.md says where each layer is to be had."
+        )
+    return "; ".join((f"held by {', '.join(report.held)}", *report.warnings()))
+
+
 async def _clock(settings: Settings) -> str:
     try:
         async with httpx.AsyncClient(timeout=ANSWER_WITHIN.total_seconds()) as http:
@@ -203,5 +220,6 @@ CHECKS: dict[str, Check] = {
     "workers for the market": _workers(MARKET_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
     "feeder": _feeder,
     "market data": _market_data,
+    "filter processes": _filter_processes,
     "clock": _clock,
 }
