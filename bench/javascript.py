@@ -1,14 +1,15 @@
 """Speed and memory of browser filters on one core, 379 symbols of 250 recorded candles: `python -m bench.javascript`.
 
-Beside each filter runs the same one the plain way: klines as texts that are in the isolate already, and the helpers as they were written for
-the browser, parsing every text each time. The exit code is 1 where a limit is passed or the two ways find different matches.
+Beside each filter runs the same one the plain way: klines as texts that are in the isolate already, and the helpers as plainly as they can
+be written, parsing every text each time. The exit code is 1 where a limit is passed or the two ways find different matches.
 """
 
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 
 import numpy as np
 from py_mini_racer import MiniRacer
@@ -126,30 +127,33 @@ def measure_compiling(isolate: Isolate) -> float:
     show("compile a filter for the first time, median", median(taken), "ms")
     show("compile a filter for the first time, the slowest", max(taken), "ms")
     spec = FilterSpec(code=FIVE_HELPERS, interval=BASE, language=Language.JAVASCRIPT)
+    show("a new isolate", 1e3 * seconds(lambda: Isolate().close(), 10), "ms")
     show("check a filter's syntax", 1e3 * seconds(lambda: check_syntax(spec), 20), "ms")
     return max(taken)
 
 
 def private_megabytes() -> float:
-    with open("/proc/self/smaps_rollup", encoding="ascii") as file:
-        fields = dict(line.split(":", 1) for line in file.readlines()[1:])
+    lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
+    fields = dict(line.split(":", 1) for line in lines[1:])
     return sum(int(fields[name].split()[0]) for name in ("Private_Clean", "Private_Dirty")) / 1024
 
 
 def measure_memory(view: View) -> float:
-    """Megabytes of one more isolate that has run its filter."""
+    """Megabytes of one more isolate that waits for its filter's next pass, as one does that runs a few times a minute."""
     isolates: list[Isolate] = []
-    before, begin = private_megabytes(), perf_counter()
+    before = private_megabytes()
     for place in range(ISOLATES):
         isolate = Isolate()
         compiled = JavaScriptFilter(code=f"const own = {place};{FIVE_HELPERS}", interval=BASE)
         isolate.load(compiled)
-        for _ in range(3):
-            isolate.run(compiled.key, view)
+        isolate.run(compiled.key, view)
+        isolate.run(compiled.key, view)
         isolates.append(isolate)
+    sleep(1.1)
+    for isolate in isolates:
+        isolate.run(isolate.loaded[0], view)
     each = (private_megabytes() - before) / ISOLATES
-    show("memory of one more isolate with a filter that runs", each, "MB")
-    show("a new isolate, its filter compiled and run three times", 1e3 * (perf_counter() - begin) / ISOLATES, "ms")
+    show("memory of one more isolate between two passes of its filter", each, "MB")
     for isolate in isolates:
         isolate.close()
     return each
@@ -160,7 +164,11 @@ def main() -> int:
     view, isolate = recorded_view(), Isolate()
     plain = PlainWay(view)
     is_well = True
-    for name, code, least in (("five helpers", FIVE_HELPERS, LEAST_PASSES), ("volume nodes and a helper", NODES, 0), ("own loops", OWN_LOOPS, 0)):
+    for name, code, least in (
+        ("five helpers", FIVE_HELPERS, LEAST_PASSES),
+        ("volume nodes and a helper", NODES, 0),
+        ("own loops", OWN_LOOPS, 0),
+    ):
         passes, is_same = measure_filter(name, code, isolate, view, plain)
         is_well = is_well and is_same and passes >= least
     is_well = measure_compiling(isolate) <= SLOWEST_COMPILE and is_well

@@ -1,6 +1,7 @@
 """One V8 isolate with the browser's helpers, in this process: nothing but V8 lies between a filter and the process."""
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from py_mini_racer import JSEvalException, JSTimeoutException
 
 from domain.errors import FilterRefusedError
 from domain.filters import FailureKind, FilterFailure
+from filters.javascript.cells import read_as_numbers
 from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, Verdicts, View
 from filters.javascript.engine import MEMORY, new_racer
 from filters.javascript.syntax import syntax_problem, unreadable
@@ -52,6 +54,8 @@ _PARTS: tuple[tuple[Any, ...], ...] = (
 )
 """Of the memory, each for all windows: the kind of its numbers and how many there are."""
 _MATCHED, _FAILED = 1, 2
+_COLLECTED_EVERY = 1.0
+"""Seconds."""
 _COMPILE = timedelta(seconds=2)
 
 
@@ -82,6 +86,7 @@ class Isolate:
         self._racer.set_hard_memory_limit(memory)
         self._racer.eval(_program())
         self._filters: dict[str, JavaScriptFilter] = {}
+        self._collected = -math.inf
         self.is_poisoned = False
 
     def load(self, compiled: JavaScriptFilter) -> None:
@@ -92,7 +97,8 @@ class Isolate:
             raise FilterRefusedError((problem,))
         intervals = (compiled.interval, *compiled.others)
         widths = [interval.milliseconds for interval in intervals]
-        arguments = ",".join(json.dumps(argument) for argument in (compiled.key, compiled.code, intervals, widths, compiled.truthy))
+        given = (compiled.key, compiled.code, read_as_numbers(compiled.code), intervals, widths, compiled.truthy)
+        arguments = ",".join(json.dumps(argument) for argument in given)
         try:
             self._racer.eval(f"$load({arguments})", timeout_sec=_COMPILE.total_seconds())
         except JSEvalException as error:
@@ -115,6 +121,7 @@ class Isolate:
             del memory
             # V8 answers before it runs what waits for promises. This comes after that, or never.
             self._racer.eval("$rest()", timeout_sec=clock.left)
+            self._collect()
         except JSEvalException as error:
             self.is_poisoned = True
             return _all_failed(view, self._reason(error, allowed), timedelta(seconds=time.process_time() - started))
@@ -128,9 +135,16 @@ class Isolate:
                 self._racer.eval("0", timeout_sec=0.1)
         self._racer.close()
 
-    def heap_bytes(self) -> int:
-        """Bytes of V8's heap in use, the candles' memory not included."""
-        return int(self._racer.heap_stats()["used_heap_size"])
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """Keys of the filters it has compiled."""
+        return tuple(self._filters)
+
+    def _collect(self) -> None:
+        """Of an isolate that waits for its next pass only what it needs is left. One that is always busy is spared the trouble."""
+        if time.monotonic() - self._collected > _COLLECTED_EVERY:
+            self._racer.low_memory_notification()
+            self._collected = time.monotonic()
 
     def _take_input(self, clock: "_Clock") -> _Input:
         memory = cast("memoryview", self._racer.eval(f"$takeInput({_CHUNK_WINDOWS})", timeout_sec=clock.left))

@@ -86,6 +86,29 @@ class Row {
   }
 }
 
+const rowOf = new WeakMap();
+
+// The number a text in a row means, without the text where the row is as we gave it. A text of ours never means minus zero.
+function ownNumber(row, cell) {
+  const own = rowOf.get(row);
+  return own === undefined || own.isTainted ? undefined : own.window.number(own.index, COLUMN_OF_CELL[cell]) + 0;
+}
+
+function parsedCell(row, cell) {
+  const own = ownNumber(row, cell);
+  return own === undefined ? parseFloat(row[cell]) : own;
+}
+
+function numberCell(row, cell) {
+  const own = ownNumber(row, cell);
+  return own === undefined ? Number(row[cell]) : own;
+}
+
+function plusCell(row, cell) {
+  const own = ownNumber(row, cell);
+  return own === undefined ? +row[cell] : own;
+}
+
 // The candles of one interval, at `base` in `data`: columns one after the other.
 class Window {
   constructor() {
@@ -102,7 +125,10 @@ class Window {
   }
 
   proxy(index) {
-    return new Proxy(new Array(CELLS).fill(undefined), new Row(this, index));
+    const row = new Row(this, index);
+    const proxy = new Proxy(new Array(CELLS).fill(undefined), row);
+    rowOf.set(proxy, row);
+    return proxy;
   }
 
   // The klines of the next evaluation.

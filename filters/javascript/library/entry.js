@@ -8,7 +8,9 @@ const helpers = {
   calculateVWAP, calculateVWAPSeries, getLatestVWAP, calculateVWAPBands, getLatestVWAPBands,
   trueADX, trueATR, trueBollingerBandWidth, trueCCI, trueMACD, trueMFI, trueOBV, trueResample, trueStochastic, trueVWAP,
 };
-const ENTRIES = "$load,$takeInput,$run,$rest,__TimerManager";
+// What the host turns the reading of a cell into.
+const readers = { $parsed: parsedCell, $number: numberCell, $plus: plusCell };
+const HIDDEN = ["$load", "$takeInput", "$run", "$rest", "__TimerManager"];
 realmNames = closeRealm();
-freezeReachable(helpers);
+freezeReachable(helpers, readers);
 return { load, takeInput, run, rest };

@@ -16,10 +16,12 @@ let input = null; // where the host writes the candles, tickers and symbols of s
 let realmNames = 0;
 const pool = []; // windows, used anew for every evaluation
 
-function load(key, code, intervals, widths, isTruthy) {
+function load(key, code, codeToRun, intervals, widths, isTruthy) {
   new CompiledFunction(...PARAMETERS, code); // so that the code is a whole body, and what is around it stays around it
-  const text = `(function(${ENTRIES}){let klines;return{bind(list){klines=list},body:function(${PARAMETERS}){\n${code}\n}}})()\n//# sourceURL=filter`;
-  const compiled = compile(text);
+  const names = [...Object.keys(readers), ...HIDDEN].join(",");
+  const bodyText = `function(${PARAMETERS}){\n${codeToRun}\n}`;
+  const around = compile(`(function(${names}){let klines;return{bind(list){klines=list},body:${bodyText}}})\n//# sourceURL=filter`);
+  const compiled = around(...Object.values(readers));
   freezeReachable(compiled.body);
   const readsTicker = /ticker|arguments|\\u/.test(code);
   filters.set(key, { bind: compiled.bind, body: compiled.body, intervals, widths, isTruthy, readsTicker, isPlain: intervals.map(() => false) });

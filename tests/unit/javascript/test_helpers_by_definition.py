@@ -69,7 +69,8 @@ def test_divergence(isolate: Isolate, candles: np.ndarray, length: int, rsi: int
 @given(candle_sets, lengths, periods, periods, periods)
 def test_the_three_kinds_of_macd(isolate: Isolate, candles: np.ndarray, length: int, short: int, long: int, signal: int) -> None:
     closes = _closes(candles, length)
-    body = f"""const K = klines.slice(-{length}); const closes = K.map((k) => parseFloat(k[4])); const periods = [{short}, {long}, {signal}];
+    body = f"""const K = klines.slice(-{length}); const closes = K.map((k) => parseFloat(k[4]));
+      const periods = [{short}, {long}, {signal}];
       return [helpers.getLatestMACD(K, ...periods), helpers.calculateMACD(closes, ...periods),
         helpers.calculateMACDValues(K, ...periods).histogram, helpers.calculateEMA(closes, {short})];"""
     series = naive.macd_values(closes, short, long, signal)
