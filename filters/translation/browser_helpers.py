@@ -12,11 +12,14 @@ _NAMES = """
     calculateVWAP calculateVWAPSeries getLatestVWAP calculateVWAPBands getLatestVWAPBands
 """
 HELPERS = frozenset(_NAMES.split())
-"""The browser's own. Beside them the library has true indicators under new names, which begin with `true`."""
+"""The browser's own."""
+_TRUE_NAMES = "trueADX trueATR trueBollingerBandWidth trueCCI trueMACD trueMFI trueOBV trueResample trueStochastic trueVWAP"
+TRUE_HELPERS = frozenset(_TRUE_NAMES.split())
+"""Beside them the library has true indicators under new names."""
 
 INSTEAD: Mapping[str, str] = MappingProxyType(
     {
-        "calculateBollingerBandWidth": "take helpers.getLatestBollingerBands(klines, 20, 2): (upper - lower) / middle",
+        "calculateBollingerBandWidth": "it is helpers.trueBollingerBandWidth(klines, 20, 2)",
         "getLatestMA": "it is helpers.calculateMA(klines, period)",
         "getLatestSMA": "it is helpers.calculateMA(klines, period)",
         "calculateATR": "it is helpers.trueATR(klines, 14)",
@@ -29,7 +32,7 @@ INSTEAD: Mapping[str, str] = MappingProxyType(
         "getAvgVolume": "it is helpers.calculateAvgVolume(klines, period)",
         "detectEngulfing": "it is helpers.detectEngulfingPattern(klines)",
         "detectDivergence": "it is helpers.detectRSIDivergence(klines)",
-        "convertTimeframe": "read timeframes['1h'] and the like instead",
+        "convertTimeframe": "it is helpers.trueResample(klines, 60), or timeframes['1h']",
         "rsi": "it is helpers.getLatestRSI(klines, period)",
         "sma": "it is helpers.calculateMA(klines, period)",
         "ema": "it is helpers.getLatestEMA(klines, period)",
@@ -68,7 +71,7 @@ ODDITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
 """What is odd about a helper whenever it is used, and what to do about it. Results are the browser's all the same."""
 
 
-def instead_of(name: str, known: frozenset[str] = HELPERS) -> str:
+def instead_of(name: str, known: frozenset[str] = HELPERS | TRUE_HELPERS) -> str:
     """What to call in place of a helper that does not exist."""
     if name in INSTEAD:
         return f"Nearest true thing: {INSTEAD[name]}."

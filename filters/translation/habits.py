@@ -6,7 +6,7 @@ from tree_sitter import Node
 
 from domain.imports import Finding, Runs
 from filters.translation.bindings import ARGUMENTS, Bindings, called
-from filters.translation.browser_helpers import HELPERS, INSTEAD, instead_of
+from filters.translation.browser_helpers import HELPERS, INSTEAD, TRUE_HELPERS, instead_of
 from filters.translation.syntax import field, line_of, text_of, walk
 
 _BUILT_INS = """
@@ -70,7 +70,7 @@ def _call(node: Node, bindings: Bindings) -> Iterator[Finding]:
     owner, name, _ = called(node)
     if owner is None:
         return
-    if text_of(owner) == "helpers" and name not in HELPERS and not name.startswith("true"):
+    if text_of(owner) == "helpers" and name not in HELPERS | TRUE_HELPERS:
         yield _conversion(node, f"There is no helper {name}, and never was.", instead_of(name))
     elif text_of(owner) == "indicators" and "indicators" not in bindings.declared:
         yield _conversion(node, f"indicators.{name} is not there.", instead_of(name))

@@ -7,6 +7,7 @@ from typing import Any
 from domain.errors import FilterRefusedError
 from domain.filters import FilterSpec, Language
 from filters.expression import compile_filter
+from filters.expression.formatting import format_filter
 from filters.translation.form import NO, YES, Condition
 from filters.translation.library import HELPER_FORMS, TRUE_FORMS
 from filters.translation.operations import truth_of
@@ -59,7 +60,7 @@ def translate(spec: FilterSpec, *, with_true_indicators: bool = False) -> Transl
 
 def _compiling(spec: FilterSpec, code: str) -> FilterSpec:
     """The code as a filter like `spec`. Raises FilterRefusedError."""
-    translated = FilterSpec(code=code, interval=spec.interval, language=Language.EXPRESSION, trigger=spec.trigger)
+    translated = FilterSpec(code=format_filter(code), interval=spec.interval, language=Language.EXPRESSION, trigger=spec.trigger)
     compile_filter(translated)
     return translated
 

@@ -39,7 +39,7 @@ def test_a_good_filter_runs_as_is(code: str) -> None:
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("return helpers.calculateBollingerBandWidth(klines) < 1;", "getLatestBollingerBands"),
+        ("return helpers.calculateBollingerBandWidth(klines) < 1;", "trueBollingerBandWidth"),
         ("return helpers.getLatestMA(klines, 20) > 1;", "helpers.calculateMA(klines, period)"),
         ("return helpers.calculateATR(klines, 14) > 1;", "trueATR"),
         ("return helpers.getLatestRSl(klines) < 30;", "helpers.getLatestRSI"),

@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from py_mini_racer import MiniRacer
 
 from filters.translation.browser import LIBRARY
-from filters.translation.browser_helpers import HELPERS
+from filters.translation.browser_helpers import HELPERS, TRUE_HELPERS
 
 GOLDEN = Path(__file__).parents[4] / "shared" / "data" / "golden" / "javascript_helpers.json"
 CALL = """
@@ -61,3 +63,10 @@ def test_every_recorded_result_is_met(racer: MiniRacer) -> None:
 def test_there_are_the_helpers_of_the_browser_and_no_others(racer: MiniRacer) -> None:
     assert sorted(HELPERS) == json.loads(str(racer.eval("JSON.stringify(Object.keys(browserHelpers).sort())")))
     assert len(HELPERS) == 35
+
+
+def test_the_engine_offers_these_and_the_true_ones() -> None:
+    entry = (resources.files("filters.javascript") / "library" / "entry.js").read_text()
+    offered = re.search(r"const helpers = {(.*?)}", entry, re.DOTALL)
+    assert offered
+    assert HELPERS | TRUE_HELPERS == set(re.findall(r"\w+", offered[1]))

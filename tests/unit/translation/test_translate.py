@@ -60,7 +60,7 @@ def expression(code: str, *, truly: bool = False) -> str:
             LAST + "const found = []; if (c > o) found.push('up'); if (c > 5) found.push('far'); return found.length > 0;",
             "match = close > open or close > 5",
         ),
-        (LAST + "return [c > o, c > 5, c > 7].every(Boolean);", "match = close > open and close > 5 and (close > 7)"),
+        (LAST + "return [c > o, c > 5, c > 7].every(Boolean);", "match = close > open and close > 5 and close > 7"),
         ("const c = klines.map(k => parseFloat(k[4])); return helpers.calculateRSI(c, 14) < 35 && c[249] > 7;", "match = close > 7"),
         (
             "for (let i = 247; i < 250; i++) { if (parseFloat(klines[i][4]) < 7) return false; } return true;",
@@ -74,7 +74,7 @@ def test_common_shapes_become_what_they_mean(javascript: str, expected: str) -> 
 
 def test_what_a_filter_calls_conditions_are_conditions() -> None:
     code = LAST + "const conditions = []; if (c > o) conditions.push(`up ${c.toFixed(2)}`); return { match: c > 5, conditions };"
-    assert "condition('up', close > open)\nmatch = close > 5" == expression(code)
+    assert 'condition("up", close > open)\nmatch = close > 5' == expression(code)
 
 
 def test_names_of_the_language_are_not_taken() -> None:
