@@ -125,6 +125,7 @@ def test_an_endless_filter_fails_whole_in_its_time_and_its_isolate_is_done_with(
     isolate.close()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # mini-racer's, when it is closed while it ends something
 def test_a_filter_that_goes_on_by_itself_after_it_answered_is_ended() -> None:
     isolate = Isolate()
     compiled = JavaScriptFilter(code="const go = () => Promise.resolve().then(go); go(); return true;", interval=M5)
