@@ -105,7 +105,7 @@ class PreparedJavaScript:
 
     @property
     def assumptions(self) -> tuple[str, ...]:
-        return (_TICKER, "The filter's clock shows now, not the time of the candle.")
+        return (_TICKER,)
 
     @property
     def estimated(self) -> timedelta | None:
