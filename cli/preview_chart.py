@@ -18,15 +18,28 @@ from filters.preview.past_candles import PastCandles
 from filters.preview.plotted import plotted
 from filters.preview.preview import Preview, PreviewRequest
 
-CANDLES_DRAWN = 240
-"""More would be hairs."""
 _BEFORE_SHARE = 0.75
 """Where in the drawn range the last signal is, at most."""
 _UP, _DOWN, _MARK, _INK, _FAINT = "#1a9850", "#d73027", "#1f4e9c", "#333333", "#cccccc"
 _LINES = ("#e08214", "#7b3294", "#008080", "#a6611a", "#4575b4", "#999900")
-_SIZE, _DPI = (11.0, 3.6), 110
 
 Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How much is drawn, and how large: inches, and points for letters."""
+
+    candles: int = 240
+    """More would be hairs."""
+    width: float = 11.0
+    height: float = 3.6
+    """Of the candles alone; each further panel adds half of it."""
+    dots_per_inch: int = 110
+    letters: float = 9
+
+
+_REPORT = Look()
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,20 +56,31 @@ class _Part:
         return np.arange(self.first, self.last + 1)
 
 
-def chart_of(found: Preview, request: PreviewRequest, candles: PastCandles, symbol: str | None) -> bytes:
+def chart_of(found: Preview, request: PreviewRequest, candles: PastCandles, symbol: str | None, look: Look = _REPORT) -> bytes:
     """The chart of a symbol, by default of the one with most signals, as a PNG. Raises RefusedError for a symbol that was not looked at."""
     if symbol and symbol not in found.symbols:
         raise RefusedError(f"{symbol} is not among the symbols of this preview.")
-    part = _part(found, symbol or busiest_symbol(found))
-    with mpl.rc_context({"axes.edgecolor": _FAINT, "axes.labelcolor": _INK, "font.size": 9, "axes.grid": True, "grid.color": "#eeeeee"}):
-        return _drawn(found, candles, part, plotted(request.spec, candles, part.symbol, part.first, part.last))
+    part = _part(found, symbol or busiest_symbol(found), look.candles)
+    series = plotted(request.spec, candles, part.symbol, part.first, part.last)
+    with mpl.rc_context(
+        {
+            "axes.axisbelow": True,
+            "axes.edgecolor": _FAINT,
+            "axes.grid": True,
+            "axes.labelcolor": _INK,
+            "font.size": look.letters,
+            "grid.color": "#eeeeee",
+        }
+    ):
+        return _drawn(found, candles, part, series, look)
 
 
-def _drawn(found: Preview, candles: PastCandles, part: _Part, series: dict[str, Values]) -> bytes:
+def _drawn(found: Preview, candles: PastCandles, part: _Part, series: dict[str, Values], look: Look) -> bytes:
     prices = {name: _column(found, candles, part, name) for name in ("open", "high", "low", "close")}
     beside = {name: values for name, values in series.items() if not _is_price(values, prices)}
     panels = 1 + bool(beside) + bool(found.exits)
-    figure = Figure(figsize=(_SIZE[0], _SIZE[1] * (0.5 + 0.5 * panels)), dpi=_DPI, layout="constrained")
+    size = look.width, look.height * (0.5 + 0.5 * panels)
+    figure = Figure(figsize=size, dpi=look.dots_per_inch, layout="constrained")
     axes = np.atleast_1d(figure.subplots(panels, 1, height_ratios=[2.2] + [1.0] * (panels - 1)))
     times = _times(found, part.indices)
     _draw_candles(axes[0], times, prices)
@@ -66,6 +90,8 @@ def _drawn(found: Preview, candles: PastCandles, part: _Part, series: dict[str, 
     if beside:
         axes[1].sharex(axes[0])
         _draw_lines(axes[1], times, beside)
+        axes[0].tick_params(labelbottom=False)
+        axes[0].xaxis.get_offset_text().set_visible(False)
     if found.exits:
         _draw_equity(axes[-1], found, found.exits)
     for each in axes:
@@ -79,15 +105,15 @@ def _drawn(found: Preview, candles: PastCandles, part: _Part, series: dict[str, 
     return written.getvalue()
 
 
-def _part(found: Preview, symbol: str) -> _Part:
+def _part(found: Preview, symbol: str, candles: int) -> _Part:
     """As many candles as can be told apart: those around the symbol's newest signals."""
     row = found.symbols.index(symbol)
     begin = found.interval.index_at(found.first)
     end = begin + found.candles - 1
     chosen = found.signals.indices[(found.signals.rows == row) & ~found.signals.initial]
     newest = int(chosen[-1]) if len(chosen) else end
-    last = min(end, max(newest + int(CANDLES_DRAWN * (1 - _BEFORE_SHARE)), begin + CANDLES_DRAWN - 1))
-    return _Part(symbol, row, max(begin, last - CANDLES_DRAWN + 1), last)
+    last = min(end, max(newest + int(candles * (1 - _BEFORE_SHARE)), begin + candles - 1))
+    return _Part(symbol, row, max(begin, last - candles + 1), last)
 
 
 def _column(found: Preview, candles: PastCandles, part: _Part, name: str) -> Values:
@@ -145,7 +171,7 @@ def _name_lines(axes: Axes) -> None:
 
 
 def _title(axes: Axes, text: str) -> None:
-    axes.set_title(_plain(text), loc="left", fontsize=10, color=_INK)
+    axes.set_title(_plain(text), loc="left", fontsize="medium", color=_INK)
 
 
 def _plain(text: str) -> str:
