@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import os
+import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Coroutine, Sequence
@@ -92,7 +93,7 @@ class Pool:
         processors, at least two. `allow_weak`: run also where the jail is not sufficient (`JailReport.is_sufficient`)."""
         self._limits = limits
         self._watch = Watch(limits, cpu_per_request)
-        self._at_once = at_once or max(2, len(os.sched_getaffinity(0)))
+        self._at_once = at_once or max(2, _processors())
         self._supply = Supply(program, allow_weak=allow_weak)
         self._turns: Turns[_Waiting] = Turns()
         self._suspensions = Suspensions()
@@ -254,8 +255,7 @@ class Pool:
     async def _look_after(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_EVERY)
-            self._weed_out()
-            self._grow()
+            self._dispatch()
 
     def _grow(self) -> None:
         """One process more than are busy stands ready, so that nobody waits for a start."""
@@ -288,3 +288,8 @@ class Pool:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _processors() -> int:
+    """Those this process may use; elsewhere than on Linux no filter runs."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1

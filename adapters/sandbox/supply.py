@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Sequence
 
 from adapters.sandbox.launch import Nursery
@@ -27,6 +28,8 @@ class Supply:
 
     async def fresh(self) -> JailedProcess:
         """A process that knows nobody. Raises UnavailableError."""
+        if sys.platform != "linux":
+            raise UnavailableError("JavaScript filters run on Linux only: their processes are held by what its kernel offers.")
         async with self._renewing:
             if not self._nursery.is_alive:
                 await self._nursery.stop()

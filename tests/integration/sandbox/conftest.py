@@ -1,11 +1,9 @@
 """Real jailed processes."""
 
-import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 import pytest_asyncio
 
 from adapters.sandbox.pool import Pool
@@ -14,12 +12,6 @@ from tests.integration.sandbox.hostile_host import LIMITS
 
 HOSTILE_HOST = (str(Path(__file__).parent / "hostile_host.py"),)
 CPU_PER_REQUEST = timedelta(milliseconds=150)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if sys.platform != "linux":
-        for item in items:
-            item.add_marker(pytest.mark.skip(reason="jails are made of what the Linux kernel offers"))
 
 
 def python_pool(**options: int) -> Pool:

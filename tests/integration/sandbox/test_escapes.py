@@ -1,5 +1,6 @@
 """Hostile browser filters in the real sandbox: each ends within its limits, and another user's filter gets its answer all the same."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -152,3 +153,23 @@ async def test_a_user_who_attacks_again_and_again_pauses_while_others_go_on(
         assert ["timeout", "timeout", "suspended"] == [outcome(verdicts) for verdicts in attacks]
         assert "They pause for " in attacks[2].failures[0].message
         assert undisturbed == await control(sandbox, "bystander")
+
+
+async def test_others_get_their_exact_answers_while_a_user_attacks_with_everything(
+    undisturbed: tuple[list[bool], dict[int, tuple[str, ...]]],
+) -> None:
+    attacks = [a_filter(code) for code, expected in HOSTILE.values() if "timeout" in expected or "memory" in expected]
+    async with FilterSandbox(allowed=timedelta(milliseconds=500)) as sandbox:
+
+        async def attack(share: int) -> list[str]:
+            with allowing(sandbox, LONG):
+                return [outcome(await sandbox.evaluate("attacker", compiled, VIEW)) for compiled in attacks[share::4]]
+
+        attackers = [asyncio.create_task(attack(share)) for share in range(4)]
+        answers = [await asyncio.gather(*(control(sandbox, f"user {user}") for user in range(5))) for _ in range(10)]
+        outcomes = [ended for attacker in attackers for ended in await attacker]
+
+        assert [[undisturbed] * 5] * 10 == answers
+        assert {"suspended"} < set(outcomes)
+        assert set(outcomes) <= {"suspended", "timeout", "memory", "runtime", "crashed"}
+        assert 0 < sandbox.statistics().suspended
