@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Self
 from uuid import UUID, uuid5
 
+from pydantic import JsonValue
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle, WorkflowUpdateHandle, WorkflowUpdateStage
 from temporalio.common import QueryRejectCondition, SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 
@@ -100,10 +101,19 @@ class Deployments:
         self._temporal: Client | None = None
         self._traders = traders
 
-    async def create(self, user_id: UUID, name: str, settings: TraderSettings, *, description: str = "", mode: Mode = Mode.DEMO) -> Trader:
+    async def create(
+        self,
+        user_id: UUID,
+        name: str,
+        settings: TraderSettings,
+        *,
+        description: str = "",
+        mode: Mode = Mode.DEMO,
+        strategy: JsonValue = None,
+    ) -> Trader:
         """Store a new trader. Raises FilterRefusedError for a filter that does not compile; nothing is stored then."""
         await _require_good_filter(settings.filter)
-        return await self._traders.create(user_id, name, description, settings, mode)
+        return await self._traders.create(user_id, name, description, settings, mode, strategy)
 
     async def deploy(self, user_id: UUID, id_or_name: str) -> DeployResult:
         """Have the trader run in the cloud. Doing it again changes nothing; a running trader takes over its newest version."""

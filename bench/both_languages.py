@@ -1,6 +1,6 @@
-"""The same filters in both languages on all the real candles there are: `python -m bench.both_languages`. Prints one line per filter.
+"""The same filters in both languages on all the real candles there are: `python -m bench.both_languages [N]`. Prints one line per filter.
 
-Takes minutes. What the tests do with a few symbols of the end, this does with every symbol at every candle that has the history.
+What the tests do with a few symbols of the end, this does with every symbol, or each Nth, at every candle that has the history.
 Ends with 1 where filters whose definitions coincide differ in more than the last bit of a number.
 """
 
@@ -23,12 +23,13 @@ from tests.unit.translation.pairs import COINCIDING, NEARLY, Pair
 ALL = 1_000_000
 
 
-async def main() -> int:
+async def main(every: int) -> int:
     """Compare every pair on both records."""
     differing = 0
     with InProcessEngine() as engine:
         for path, interval in ((RECORDED_1M, Interval.M1), (RECORDED_5M, Interval.M5)):
-            candles = _with_quarters(recorded(path, interval, ALL), interval)
+            whole = recorded(path, interval, ALL)
+            candles = _with_quarters(whole.of_symbols(whole.symbols[::every]), interval)
             print(f"# {path.stem}: {len(candles.symbols)} symbols")
             for pair in COINCIDING:
                 differing += await _told(pair, interval, candles, engine)
@@ -60,4 +61,4 @@ async def _agreement(pair: Pair, interval: Interval, candles: PastCandles, engin
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)))

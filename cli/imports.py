@@ -1,16 +1,19 @@
 """`cloudtrader import FILE`: traders of the browser product, examined and, with --create, stored."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
+from adapters.supabase.traders import SupabaseTraders
+from api.deployments import Deployments
 from cli.filter_files import code_in
 from cli.import_views import report_view
 from cli.options import Json, User, blocking
 from cli.output import show
-from cli.session import Session, session
+from cli.session import session
 from cli.traders import TriggerOption
 from domain.errors import CloudtraderError, UnavailableError
 from domain.filters import Trigger
@@ -62,27 +65,39 @@ async def import_traders(
 
         question = Question(parity=parity, translate=translate, candles=candles, short_history=short_history)
         found = await evidence(imports, question)
-    stored = await _store(imports, user) if create else {}
+    stored = await _stored(imports, user) if create else {}
     document = [{"import": each, "evidence": found.get(place), "stored": stored.get(place)} for place, each in enumerate(imports)]
     show({"traders": document}, report_view(imports, found, stored), as_json=as_json)
 
 
-async def _store(imports: list[Import], email: str | None) -> dict[int, Trader | str]:
-    """By place: the trader as stored, or why it is not."""
+async def _stored(imports: list[Import], email: str | None) -> dict[int, Trader | str]:
     async with session() as on:
         user_id = await on.user(email)
-        cadence = LIMITS[await on.users.tier_of(user_id)].default_cadence
-        stored: dict[int, Trader | str] = {}
-        for place, each in enumerate(imports):
-            if each.filter is not None:
-                settings = TraderSettings(filter=each.filter, cadence=cadence)
-                stored[place] = await _create(on, user_id, each, settings)
-        return stored
+        return await store(imports, on.traders, on.deployments, user_id, LIMITS[await on.users.tier_of(user_id)].default_cadence)
 
 
-async def _create(on: Session, user_id: UUID, each: Import, settings: TraderSettings) -> Trader | str:
+async def store(
+    imports: list[Import], traders: SupabaseTraders, deployments: Deployments, user_id: UUID, cadence: timedelta
+) -> dict[int, Trader | str]:
+    """Store what a filter can be made of, none deployed; by place the trader, or why it is not stored. Raises UnavailableError.
+
+    Doing it again changes nothing: a name that is taken is left alone.
+    """
+    names = {trader.name for trader in await traders.list_for(user_id)}
+    stored: dict[int, Trader | str] = {}
+    for place, each in enumerate(imports):
+        if each.filter is not None and each.trader.name in names:
+            stored[place] = "There is a trader of this name already."
+        elif each.filter is not None:
+            stored[place] = await _create(each, TraderSettings(filter=each.filter, cadence=cadence), deployments, user_id)
+            names |= {each.trader.name} if isinstance(stored[place], Trader) else set()
+    return stored
+
+
+async def _create(each: Import, settings: TraderSettings, deployments: Deployments, user_id: UUID) -> Trader | str:
+    trader = each.trader
     try:
-        return await on.deployments.create(user_id, each.trader.name, settings, description=each.trader.description)
+        return await deployments.create(user_id, trader.name, settings, description=trader.description, strategy=trader.strategy)
     except UnavailableError:
         raise
     except CloudtraderError as refusal:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import JsonValue
 from supabase import AsyncClient
 
 from adapters.supabase.executions import LatestEvaluations, latest_evaluations
@@ -78,8 +79,10 @@ class SupabaseTraders:
         row = await send_to_one(query, f"Loading trader {trader_id}")
         return _to_trader(row, await tier_of(self._client, UUID(row["user_id"])))
 
-    async def create(self, user_id: UUID, name: str, description: str, settings: TraderSettings, mode: Mode) -> Trader:
-        """Store a new trader, not yet switched to the cloud."""
+    async def create(
+        self, user_id: UUID, name: str, description: str, settings: TraderSettings, mode: Mode, strategy: JsonValue = None
+    ) -> Trader:
+        """Store a new trader, not yet switched to the cloud. Its strategy is kept word for word."""
         row = {
             "user_id": str(user_id),
             "name": name,
@@ -87,6 +90,7 @@ class SupabaseTraders:
             "mode": mode,
             "filter": from_filter(settings.filter),
             "cloud_config": {**from_settings(settings), "enabledInCloud": False},
+            "strategy": strategy or {},
         }
         stored = await send_to_one(self._client.table("traders").insert(row), f"Creating trader {name!r}")
         return _to_trader(stored, await tier_of(self._client, user_id))
