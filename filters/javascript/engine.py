@@ -4,6 +4,7 @@ import atexit
 import os
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 
@@ -25,9 +26,11 @@ def _close_all() -> None:
 
 
 def new_racer() -> MiniRacer:
-    """A new isolate. To be called outside of any event loop: only then can what it runs be timed."""
+    """A new isolate, which may be used by any thread, one at a time; also by one that runs an event loop, which then waits."""
     _start()
-    racer = MiniRacer()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        # Made where an event loop runs, it would depend on that loop and could not be timed.
+        racer = thread.submit(MiniRacer).result()
     _open.add(racer)
     return racer
 
@@ -36,7 +39,12 @@ def new_racer() -> MiniRacer:
 def _start() -> None:
     """V8 reads time zone and language once, when it first needs them."""
     init_mini_racer(flags=_FLAGS, ignore_duplicate_init=True)
-    with _surroundings(), MiniRacer() as first:
+    with _surroundings(), ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(_look_around).result()
+
+
+def _look_around() -> None:
+    with MiniRacer() as first:
         first.eval("new Date(0).toString() + (1.5).toLocaleString()")
 
 

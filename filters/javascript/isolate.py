@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, cast
 
@@ -77,7 +77,7 @@ class _Input:
 class Isolate:
     """Runs filters of one user, one after the other, each row on its own: nothing stays from one row to the next.
 
-    To be made and used outside of any event loop, by one thread at a time. `is_poisoned` tells that a filter left it in a state in which it
+    To be used by one thread at a time, which waits for it. `is_poisoned` tells that a filter left it in a state in which it
     must not be used again: it ran out of time or memory, or broke what cannot be mended. Make another one then.
     """
 
@@ -236,7 +236,7 @@ def _chunks(rows: int, intervals: int) -> list[tuple[int, int]]:
     return [(first, min(first + size, rows)) for first in range(0, rows, size)]
 
 
-@cache
+@lru_cache(maxsize=256)
 def _spelled(symbols: tuple[str, ...]) -> NDArray[np.uint16]:
     """UTF-16 of each symbol, ended by zero."""
     spelled = np.zeros((len(symbols), _SYMBOL_UNITS), np.uint16)

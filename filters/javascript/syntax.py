@@ -22,7 +22,7 @@ _lock = threading.Lock()
 
 
 def check_syntax(spec: FilterSpec) -> tuple[FilterProblem, ...]:
-    """What keeps V8 from compiling the filter, at most one problem. May be called from any thread, not from a coroutine."""
+    """What keeps V8 from compiling the filter, at most one problem. The thread waits, as a rule less than a millisecond."""
     if problem := unreadable(spec.code):
         return (problem,)
     arguments = ",".join(json.dumps(text) for text in (*_PARAMETERS, spec.code))

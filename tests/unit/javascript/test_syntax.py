@@ -71,3 +71,8 @@ def test_to_check_is_quick() -> None:
     _check(code)
 
     assert time.perf_counter() - started < 0.2
+
+
+async def test_it_can_be_asked_where_an_event_loop_runs() -> None:
+    assert () == _check("return true")
+    assert 1 == len(_check("return ]"))
