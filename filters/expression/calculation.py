@@ -47,8 +47,8 @@ def never() -> bool:
 class Calculation:
     """Values of nodes at one moment. `vectors` remembers what was computed at it, `columns` what later moments can use too.
 
-    Once `is_over` says so, TurnOver is raised before the next function of the history is computed, or the next symbols of a dear one, but
-    not before some were: every turn gets further than the one before.
+    Once `is_over` says so, TurnOver is raised before the next function of the history or window is computed, or the next symbols of a dear
+    one, but not before some were: every turn gets further than the one before.
     """
 
     def __init__(self, moment: Moment, vectors: Vectors, columns: Columns, is_over: Callable[[], bool] = never) -> None:
@@ -130,7 +130,10 @@ class Calculation:
         return self.at(node.argument, index - node.candles)
 
     def _windowed_at(self, node: Windowed, index: int) -> Array:
-        return WINDOWED[node.kernel](self.over(node.argument, index - node.candles + 1, index), node.candles)[:, 0]
+        self._let_others_go_on()
+        values: Array = WINDOWED[node.kernel](self.over(node.argument, index - node.candles + 1, index), node.candles)[:, 0]
+        self._has_computed = True
+        return values
 
     def _aligned_at(self, node: Aligned, index: int) -> Array:
         return self.at(node.argument, self._moment.aligned(self._grid(node), index))
@@ -256,8 +259,8 @@ class Calculation:
     def _called(self, node: Column | Window, first: int, last: int, rows: NDArray[np.intp] | None = None) -> tuple[Values, ...]:
         """Every output of the node's function over these candles, for these rows or all, what it is computed from included."""
         is_outermost = not self._is_computing
-        if is_outermost and self._has_computed and self._is_over():
-            raise TurnOver
+        if is_outermost:
+            self._let_others_go_on()
         self._is_computing = True
         try:
             inputs = [self.over(argument, first, last) for argument in node.arguments]
@@ -268,6 +271,10 @@ class Calculation:
         finally:
             self._is_computing = not is_outermost
             self._has_computed = True
+
+    def _let_others_go_on(self) -> None:
+        if self._has_computed and self._is_over():
+            raise TurnOver
 
     def _in_blocks(self, node: Column, inputs: list[Array]) -> tuple[Values, ...]:
         """As `_computed`, some symbols at a time; what was done in earlier turns is gone on with."""

@@ -16,7 +16,7 @@ from filters.expression import CompiledFilter, compile_filter
 from filters.expression.calculation import TurnOver
 from filters.held import held
 from filters.outcome import Evaluation
-from tests.unit.filters.memory_market import random_market
+from tests.unit.filters.memory_market import MemorySnapshot, random_market
 from workers.looking import Look, Question
 from workers.passes import ExpressionPasses
 
@@ -123,46 +123,50 @@ async def test_a_forming_candle_is_the_one_that_was_asked_for(stage: Stage) -> N
     assert bits(Evaluator().evaluate_forming(compiled(), stage.store, as_of)) != bits(in_turns)
 
 
+def turns_taken(evaluator: Evaluator, program: CompiledFilter, market: MemorySnapshot) -> tuple[int, Evaluation]:
+    """How many turns it takes when each is over at once, and what comes of it."""
+    for turns in count(1):
+        try:
+            return turns, evaluator.evaluate_closed(program, market, NEWEST, lambda: True)
+        except TurnOver:
+            assert turns < 1_000
+    raise AssertionError
+
+
 def test_every_turn_computes_one_function_and_what_it_is_made_of() -> None:
     market = random_market(M1, NEWEST, M5, rows=ROWS)
-    evaluator, turns = Evaluator(), 1
-    while True:
-        try:
-            evaluation = evaluator.evaluate_closed(compiled(), market, NEWEST, lambda: True)
-        except TurnOver:
-            turns += 1
-        else:
-            break
 
-    outermost = 10 + 1 + 2 + 1
-    assert outermost == turns
+    turns, evaluation = turns_taken(Evaluator(), compiled(), market)
+
+    functions, nested, with_its_window, interval, match = 10, 1, 1, 1, 1
+    assert functions + nested + with_its_window + interval + match == turns
     assert bits(Evaluator().evaluate_closed(compiled(), market, NEWEST)) == bits(evaluation)
 
 
 def test_a_turn_gets_further_however_little_is_kept() -> None:
     market = random_market(M1, NEWEST, M5, rows=ROWS)
-    poor, rich = Evaluator(column_bytes=1, moment_bytes=1), Evaluator()
-    for _ in range(14):
-        try:
-            evaluation = poor.evaluate_closed(compiled(), market, NEWEST, lambda: True)
-        except TurnOver:
-            continue
 
-    assert bits(rich.evaluate_closed(compiled(), market, NEWEST)) == bits(evaluation)
+    _, evaluation = turns_taken(Evaluator(column_bytes=1, moment_bytes=1), compiled(), market)
+
+    assert bits(Evaluator().evaluate_closed(compiled(), market, NEWEST)) == bits(evaluation)
 
 
 @pytest.mark.parametrize("dear", ["ht_trendmode(close)", "cci(300)", "ht_sine(hlc3).leadsine", "sma(ht_dcphase(close), 3)"])
 def test_a_dear_function_takes_a_turn_for_some_symbols(dear: str) -> None:
-    market = random_market(M5, NEWEST, rows=70)
-    program = compile_filter(FilterSpec(code=f'plot("x", {dear})\nmatch = close > 0', interval=M5))
-    evaluator, turns = Evaluator(), 1
-    while True:
-        try:
-            evaluation = evaluator.evaluate_closed(program, market, NEWEST, lambda: True)
-        except TurnOver:
-            turns += 1
-        else:
-            break
+    market = random_market(M1, NEWEST, rows=70)
+    program = compiled(f'plot("x", {dear})\nmatch = close > 0')
+
+    turns, evaluation = turns_taken(Evaluator(), program, market)
 
     assert (1 if "sma" in dear else 3) == turns
+    assert bits(Evaluator().evaluate_closed(program, market, NEWEST)) == bits(evaluation)
+
+
+def test_windows_take_a_turn_each() -> None:
+    market = random_market(M1, NEWEST, rows=ROWS)
+    program = compiled("match = " + " + ".join(f"highest(close, {candles})" for candles in range(2, 22)) + " > 0")
+
+    turns, evaluation = turns_taken(Evaluator(), program, market)
+
+    assert 20 == turns
     assert bits(Evaluator().evaluate_closed(program, market, NEWEST)) == bits(evaluation)
