@@ -4,23 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.market import Interval
-from filters.translation.form import (
-    Constant,
-    Number,
-    add,
-    arithmetic,
-    both,
-    call,
-    column,
-    compare,
-    constant,
-    extreme,
-    is_of_time,
-    shifted,
-)
+from filters.translation.forms import Constant, Number
+from filters.translation.making import add, arithmetic, both, call, column, compare, constant, extreme, is_of_time, shifted
 from filters.translation.operations import number_of
 from filters.translation.values import NULL, UNDEFINED, Candle, Either, Items, Record, Text, Untranslatable
 from filters.translation.windows import LEAST, Windows
+
+_FORTNIGHT, _THREE = constant(14), constant(3)
 
 
 class _Klines:
@@ -89,14 +79,14 @@ def _extreme(function: str, name: str) -> Callable[..., Any]:
 
 
 def _series_of(function: str, first: Callable[[int], int]) -> Callable[..., Any]:
-    def series(klines: Any, period: Any = constant(14)) -> Any:  # noqa: B008 - a form never changes
+    def series(klines: Any, period: Any = _FORTNIGHT) -> Any:
         given, n = _Klines(klines), _whole(period)
         return given.series(call(function, [given.column("close")], [n]), first(n))
 
     return series
 
 
-def _rsi(klines: Any, period: Any = constant(14)) -> Any:  # noqa: B008
+def _rsi(klines: Any, period: Any = _FORTNIGHT) -> Any:
     if _is_list_of_numbers(klines):
         return NULL
     given, n = _Klines(klines), _whole(period)
@@ -166,14 +156,14 @@ def _mean_of_values(values: Any, period: Any) -> Any:
     return Windows().found(form) if n >= LEAST else form
 
 
-def _range_per_mille(klines: Any, period: Any = constant(14)) -> Any:  # noqa: B008
+def _range_per_mille(klines: Any, period: Any = _FORTNIGHT) -> Any:
     given, n = _Klines(klines), _whole(period)
     columns = [given.column(name) for name in ("high", "low", "close")]
     ranges, price = call("sma", [call("trange", columns)], [n]), call("sma", [columns[2]], [n])
     return given.now(extreme("min", [arithmetic("*", arithmetic("/", ranges, price), constant(1000)), constant(100)]))
 
 
-def _stochastic(klines: Any, period: Any = constant(14), *_: Any) -> Any:  # noqa: B008
+def _stochastic(klines: Any, period: Any = _FORTNIGHT, *_: Any) -> Any:
     given, n = _Klines(klines), _whole(period)
     low, high = call("lowest", [given.column("low")], [n]), call("highest", [given.column("high")], [n])
     k = arithmetic("*", arithmetic("/", arithmetic("-", given.column("close"), low), arithmetic("-", high, low)), constant(100))
@@ -212,6 +202,30 @@ def _volume_average(klines: Any, anchor: Any = UNDEFINED) -> Any:
     return given.now(arithmetic("/", traded, call("sum", [given.column("volume")], [n])))
 
 
+_PRICES = ("high", "low", "close")
+
+
+def _indicator(name: str, columns: tuple[str, ...], default: int) -> Callable[..., Any]:
+    """A function of the language over so many candles."""
+
+    def at_last(klines: Any, period: Any = constant(default)) -> Any:  # noqa: B008
+        given = _Klines(klines)
+        return given.now(call(name, [given.column(column) for column in columns], [_whole(period)]))
+
+    return at_last
+
+
+def _true_stochastic(klines: Any, k: Any = _FORTNIGHT, smooth: Any = _THREE, d: Any = _THREE) -> Any:
+    given = _Klines(klines)
+    inputs, parameters = [given.column(name) for name in _PRICES], [_whole(k), _whole(smooth), 0, _whole(d), 0]
+    return Record({output: given.now(call("stoch", inputs, parameters, output)) for output in ("k", "d")})
+
+
+def _band_width(*arguments: Any) -> Any:
+    upper, middle, lower = (_bands(*arguments).fields[name] for name in ("upper", "middle", "lower"))
+    return arithmetic("/", arithmetic("-", upper, lower), middle)
+
+
 HELPER_FORMS: Mapping[str, Callable[..., Any]] = {
     "calculateMA": _average("close"),
     "calculateMASeries": _series_of("sma", lambda n: n - 1),
@@ -236,20 +250,19 @@ HELPER_FORMS: Mapping[str, Callable[..., Any]] = {
     "getLatestBollingerBands": _bands,
     "calculateVWAP": _volume_average,
     "getLatestVWAP": _volume_average,
+    "trueADX": _indicator("adx", _PRICES, 14),
+    "trueATR": _indicator("atr", _PRICES, 14),
+    "trueBollingerBandWidth": _band_width,
+    "trueCCI": _indicator("cci", _PRICES, 20),
+    "trueMACD": _macd,
+    "trueMFI": _indicator("mfi", (*_PRICES, "volume"), 14),
+    "trueStochastic": _true_stochastic,
 }
 """By the helper's name. What is missing here has no counterpart, or none that is the same."""
 
 
-def _true_range_index(klines: Any, period: Any = constant(14)) -> Any:  # noqa: B008
-    given = _Klines(klines)
-    return given.now(call("adx", [given.column(name) for name in ("high", "low", "close")], [_whole(period)]))
-
-
-def _true_stochastic(klines: Any, k: Any = constant(14), d: Any = constant(3), smooth: Any = constant(3)) -> Any:  # noqa: B008
-    given = _Klines(klines)
-    inputs, parameters = [given.column(name) for name in ("high", "low", "close")], [_whole(k), _whole(smooth), 0, _whole(d), 0]
-    return Record({output: given.now(call("stoch", inputs, parameters, output)) for output in ("k", "d")})
-
-
-TRUE_FORMS: Mapping[str, Callable[..., Any]] = {"calculateADX": _true_range_index, "calculateStochastic": _true_stochastic}
+TRUE_FORMS: Mapping[str, Callable[..., Any]] = {
+    "calculateADX": _indicator("adx", _PRICES, 14),
+    "calculateStochastic": lambda klines, k=_FORTNIGHT, d=_THREE, smooth=_THREE: _true_stochastic(klines, k, smooth, d),
+}
 """What the names of some helpers promise, where the browser's compute something else."""

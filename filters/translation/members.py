@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.market import Interval
-from filters.translation.form import (
+from filters.translation.forms import Condition, Constant, Number
+from filters.translation.making import (
     NO,
     YES,
     ZERO,
-    Condition,
-    Constant,
-    Number,
     add,
     both,
     column,

@@ -3,14 +3,12 @@
 import math
 from typing import Any
 
-from filters.translation.form import (
+from filters.translation.forms import Condition, Constant, Number
+from filters.translation.making import (
     NAN,
     NO,
     YES,
     ZERO,
-    Condition,
-    Constant,
-    Number,
     add,
     arithmetic,
     choice,

@@ -3,21 +3,8 @@
 Both languages compute the same there and round differently (TA-Lib keeps running sums, the browser adds anew), so that either may say yes.
 """
 
-from filters.translation.form import (
-    Call,
-    Comparison,
-    Condition,
-    Form,
-    Number,
-    Over,
-    arithmetic,
-    compare,
-    constant,
-    either,
-    function,
-    over,
-    parts_of,
-)
+from filters.translation.forms import Call, Comparison, Condition, Form, Number, Over
+from filters.translation.making import arithmetic, compare, constant, either, function, over, parts_of
 
 NEAR = 1e-9
 """Relative."""

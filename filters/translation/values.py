@@ -8,7 +8,8 @@ from typing import Any
 from tree_sitter import Node
 
 from domain.market import Interval
-from filters.translation.form import YES, Condition, Number
+from filters.translation.forms import Condition, Number
+from filters.translation.making import YES
 
 
 class Untranslatable(Exception):  # noqa: N818 - the end of a reading, not a failure of ours

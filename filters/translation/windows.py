@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from filters.translation.form import (
-    ZERO,
+from filters.translation.forms import (
     Arithmetic,
     Call,
     Column,
@@ -19,6 +18,9 @@ from filters.translation.form import (
     Sum,
     Ticker,
     Truth,
+)
+from filters.translation.making import (
+    ZERO,
     add,
     arithmetic,
     both,

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 
 from domain.market import Interval
 from filters.expression.values import BUILT_IN
-from filters.translation.form import (
+from filters.translation.forms import (
     TIMES,
-    YES,
     Arithmetic,
     Call,
     Column,
@@ -28,9 +27,8 @@ from filters.translation.form import (
     Sum,
     Ticker,
     Truth,
-    everything_in,
-    parts_of,
 )
+from filters.translation.making import YES, everything_in, parts_of
 from filters.translation.values import Untranslatable
 
 _OPERATORS: Mapping[str, ast.operator] = {"-": ast.Sub(), "*": ast.Mult(), "/": ast.Div(), "%": ast.Mod()}
