@@ -1,9 +1,9 @@
 // The candles of the row under evaluation.
 //
-// A filter sees an array of rows of twelve cells. In most filters the helpers read the numbers behind the rows, and the filter itself looks at
-// a few cells: then the rows are proxies that live as long as the isolate and make the text of a cell when it is read. For a filter that reads
-// many cells, plain rows with all their texts cost less. Either way the array is made anew for every evaluation, and whatever is done to it or
-// to a row is forgotten before the next.
+// A filter sees an array of rows of twelve cells. In most filters the helpers read the numbers behind the rows, and the filter itself
+// looks at a few cells: then the rows are proxies that live as long as the isolate and make the text of a cell when it is read. For a
+// filter that reads many cells, plain rows with all their texts cost less. Either way the array is made anew for every evaluation, and
+// whatever is done to it or to a row is forgotten before the next.
 
 const CANDLES = 250;
 const CELLS = 12;

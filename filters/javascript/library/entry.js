@@ -1,7 +1,8 @@
 // What filters are given, and what the host calls. The names of the latter mean nothing inside a filter.
 
 const helpers = {
-  calculateMA, calculateMASeries, calculateSMA, calculateAvgVolume, calculateRSI, getLatestRSI, detectGenericDivergence, detectRSIDivergence,
+  calculateMA, calculateMASeries, calculateSMA, calculateAvgVolume, calculateRSI, getLatestRSI,
+  detectGenericDivergence, detectRSIDivergence,
   calculateStochRSI, getLatestStochRSI, calculateEMASeries, getLatestEMA, calculateEMA, calculateMACDValues, getLatestMACD, calculateMACD,
   calculateADX, calculateStochastic, getHighestHigh, getLowestLow, detectEngulfingPattern, calculatePVISeries, getLatestPVI,
   calculateHighVolumeNodes, isNearHVN, getClosestHVN, countHVNInRange, clearHVNCache, calculateBollingerBands, getLatestBollingerBands,

@@ -24,7 +24,8 @@ function load(key, code, codeToRun, intervals, widths, isTruthy) {
   const compiled = around(...Object.values(readers));
   freezeReachable(compiled.body);
   const readsTicker = /ticker|arguments|\\u/.test(code);
-  filters.set(key, { bind: compiled.bind, body: compiled.body, intervals, widths, isTruthy, readsTicker, isPlain: intervals.map(() => false) });
+  const isPlain = intervals.map(() => false);
+  filters.set(key, { bind: compiled.bind, body: compiled.body, intervals, widths, isTruthy, readsTicker, isPlain });
 }
 
 // Memory for so many windows, from now until the last rows of the pass were run.
@@ -148,7 +149,8 @@ function isPromise(result) {
 
 function complaint(result) {
   if (isPromise(result)) return "The filter gave a promise. It must answer at once: leave out async and await.";
-  const kind = Array.isArray(result) ? "an array" : typeof result === "object" ? "an object without match: true or false" : `a ${typeof result}`;
+  const isObject = typeof result === "object" && !Array.isArray(result);
+  const kind = isObject ? "an object without match: true or false" : Array.isArray(result) ? "an array" : `a ${typeof result}`;
   return `The filter gave ${kind}. It must give true, false or an object with match: true or false.`;
 }
 

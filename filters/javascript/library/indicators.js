@@ -167,7 +167,8 @@ function joined(openTime, width, klines) {
   const traded = klines.filter((kline) => parseFloat(kline[5]) > 0);
   const parts = traded.length > 0 ? traded : klines;
   const sum = (cell) => decimalText(klines.reduce((total, kline) => total + parseFloat(kline[cell]), 0));
-  const best = (choose, cell) => parts.map((kline) => kline[cell]).reduce((a, b) => (choose(parseFloat(a), parseFloat(b)) === parseFloat(a) ? a : b));
+  const better = (choose) => (a, b) => (choose(parseFloat(a), parseFloat(b)) === parseFloat(a) ? a : b);
+  const best = (choose, cell) => parts.map((kline) => kline[cell]).reduce(better(choose));
   const trades = klines.reduce((total, kline) => total + kline[8], 0);
   return [
     openTime, parts[0][1], best(Math.max, 2), best(Math.min, 3), klines[klines.length - 1][4], sum(5),

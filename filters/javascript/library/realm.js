@@ -67,7 +67,8 @@ function allowOverriding(prototype) {
   for (const key of Reflect.ownKeys(prototype)) {
     const descriptor = Object.getOwnPropertyDescriptor(prototype, key);
     if (!("value" in descriptor) || !descriptor.configurable) continue;
-    Object.defineProperty(prototype, key, { get: () => descriptor.value, set: overrider(prototype, key), configurable: false, enumerable: false });
+    const { value } = descriptor;
+    Object.defineProperty(prototype, key, { get: () => value, set: overrider(prototype, key), configurable: false, enumerable: false });
   }
 }
 
@@ -110,7 +111,8 @@ function closeRealm() {
   hide(globalThis, "console", silentConsole());
   forbidCodeFromTexts();
   forgetMatches();
-  const errors = Reflect.ownKeys(globalThis).map((name) => globalThis[name]).filter((value) => typeof value === "function" && value.prototype instanceof Error);
+  const values = Reflect.ownKeys(globalThis).map((name) => globalThis[name]);
+  const errors = values.filter((value) => typeof value === "function" && value.prototype instanceof Error);
   for (const { prototype } of [Object, Error, ...errors]) allowOverriding(prototype);
   const names = Reflect.ownKeys(globalThis);
   freezeReachable(...names.map((name) => globalThis[name]), ...unnamed(), globalPrototype, __TimerManager);
@@ -120,7 +122,8 @@ function closeRealm() {
 
 function fix(name) {
   const { value, configurable } = Object.getOwnPropertyDescriptor(globalThis, name);
-  Object.defineProperty(globalThis, name, configurable ? { value, writable: false, configurable: false, enumerable: false } : { writable: false });
+  const fixed = configurable ? { value, writable: false, configurable: false, enumerable: false } : { writable: false };
+  Object.defineProperty(globalThis, name, fixed);
 }
 
 // Properties that code without `use strict` made by assigning to names it never declared.
@@ -131,5 +134,6 @@ function forgetGlobals() {
 }
 
 function isRealmWhole(names) {
-  return Object.isExtensible(globalThis) && Object.getPrototypeOf(globalThis) === globalPrototype && Reflect.ownKeys(globalThis).length === names;
+  const isOpen = Object.isExtensible(globalThis) && Object.getPrototypeOf(globalThis) === globalPrototype;
+  return isOpen && Reflect.ownKeys(globalThis).length === names;
 }
