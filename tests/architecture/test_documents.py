@@ -131,6 +131,12 @@ def test_the_readme_shows_the_two_commands_first() -> None:
     assert [["make", "up"], ["make", "test"]] == command_lines()[:2]
 
 
+def test_the_filter_that_the_readme_shows_is_the_example_it_names() -> None:
+    (shown,) = blocks(README, "python")
+
+    assert shown in (ROOT / "cli/examples/volume-spike.filter").read_text()
+
+
 @pytest.mark.parametrize("text", [text for text in TEXTS if blocks((ROOT / text).read_text(), "mermaid")], ids=str)
 def test_pictures_keep_to_what_every_renderer_draws(text: Path) -> None:
     pictures = blocks((ROOT / text).read_text(), "mermaid")
