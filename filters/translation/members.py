@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.market import Interval
+from filters.javascript.contract import CANDLES
 from filters.translation.forms import Condition, Constant, Number
 from filters.translation.making import (
     NO,
@@ -107,7 +108,7 @@ class Members:
     def _timeframe(self, name: str) -> Items:
         if name not in list(Interval):
             raise Untranslatable(f"there are no {name} candles")
-        return Items.of([Candle(Interval(name), ago) for ago in range(249, -1, -1)])
+        return Items.of([Candle(Interval(name), ago) for ago in reversed(range(CANDLES))])
 
     def at(self, owner: Any, index: Any) -> Any:
         """`owner[index]`."""

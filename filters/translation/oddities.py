@@ -6,12 +6,11 @@ from tree_sitter import Node
 
 from domain.filters import Trigger
 from domain.imports import Finding, Runs
+from filters.javascript.contract import CANDLES
 from filters.translation.bindings import Bindings, called
 from filters.translation.browser_helpers import HELPERS, ODDITIES
 from filters.translation.syntax import field, line_of, text_of, walk
 
-CANDLES = 250
-"""Of each interval, as in the browser."""
 _EMA_HELPERS = {"getLatestEMA": 1, "calculateEMASeries": 1}
 _ANCHORED = {"getLatestVWAP": 1, "calculateVWAPSeries": 1, "calculateVWAPBands": 1, "getLatestVWAPBands": 1}
 """Which argument says where the sums begin."""

@@ -10,6 +10,7 @@ from typing import Any
 from tree_sitter import Node
 
 from domain.market import Interval
+from filters.javascript.contract import CANDLES
 from filters.translation.expressions import Branch, Exit, Expressions, placed
 from filters.translation.forms import Condition
 from filters.translation.making import NAN, NO, YES, both, constant, negation
@@ -18,7 +19,6 @@ from filters.translation.syntax import field, line_of
 from filters.translation.syntax import text_of as source
 from filters.translation.values import UNDEFINED, BuiltIn, Candle, Closure, Items, Names, Untranslatable
 
-CANDLES = 250
 BRANCHES = 24
 """Conditions that hold at one place."""
 _BUILT_INS = "Array Boolean Date JSON Math Number Object String console helpers isFinite isNaN parseFloat parseInt ticker timeframes"
@@ -32,22 +32,7 @@ class Reader(Expressions):
         """What the filter returns."""
         names = Names()
         names.declare("klines", self._candles(None))
-        for name in (
-            "Date",
-            "helpers",
-            "ticker",
-            "timeframes",
-            "Math",
-            "Number",
-            "Array",
-            "Object",
-            "console",
-            "Boolean",
-            "String",
-            "JSON",
-        ):
-            names.declare(name, BuiltIn(name))
-        for name in ("parseFloat", "isNaN", "isFinite", "parseInt"):
+        for name in _BUILT_INS.split():
             names.declare(name, BuiltIn(name))
         names.declare("hvnNodes", Items())
         names.declare("undefined", UNDEFINED)

@@ -1,5 +1,8 @@
 """Browser filters become the expressions they compute, or are refused with the place."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from domain.filters import FilterSpec, Language
@@ -115,3 +118,12 @@ def test_what_cannot_be_said_is_refused_with_its_line(javascript: str, line: int
     assert isinstance(found, Refused)
     assert line == found.line
     assert words in found.reason
+
+
+def test_the_example_of_the_guide_becomes_what_the_guide_says() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "importing.md").read_text()
+    javascript = re.search(r"understood\.\n\n((?:    .*\n)+)", guide)
+    proposed = re.search(r"```python\n(.*?)\n```", guide, re.DOTALL)
+    assert javascript
+    assert proposed
+    assert proposed[1] == expression(javascript[1])
