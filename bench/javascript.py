@@ -23,7 +23,8 @@ from filters.javascript.syntax import check_syntax
 from filters.translation.browser import LIBRARY
 
 SYMBOLS = 379
-PASSES = 15
+PASSES = 25
+WARM = 20
 LEAST_PASSES = 100
 SLOWEST_COMPILE = 20.0
 MOST_MEMORY = 3.0
@@ -50,8 +51,8 @@ def show(name: str, value: float, unit: str) -> None:
 
 
 def seconds(work: Callable[[], object], times: int) -> float:
-    """CPU time of this process: the median of some runs after three that warm up."""
-    for _ in range(3):
+    """CPU time of this process: the median of some runs after WARM that warm up."""
+    for _ in range(WARM):
         work()
     taken = []
     for _ in range(times):
