@@ -16,6 +16,7 @@ import numpy as np
 
 from adapters.candle_store import CANDLE, CLOSED, INTERVAL_CODES
 from adapters.feeder_client import MarketReplica
+from bench.measuring.figures import show
 from bench.peers.comparison import on_one_core
 from bench.peers.recorded import BASE, HOUR, SYMBOLS, RecordedMarket, RecordedSnapshot
 from bench.peers.rules import rule
@@ -192,10 +193,6 @@ async def measure(
     await asyncio.gather(*tasks, return_exceptions=True)
     told.ticks += latencies
     told.p99s.append(float(np.quantile(latencies, 0.99)))
-
-
-def show(name: str, value: float, unit: str) -> None:
-    print(f"{name:<70}{value:>12,.2f} {unit}", flush=True)
 
 
 async def main(seconds: float, rounds: int) -> float:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from statistics import median
 from time import process_time
 
+from bench.measuring.figures import show
 from bench.peers.comparison import on_one_core, with_freqtrade, with_talib
 from bench.peers.recorded import BASE, SYMBOLS, RecordedMarket, RecordedSnapshot
 from bench.peers.rules import RULES, rule
@@ -49,10 +50,6 @@ def seconds(work: Callable[[], object]) -> float:
 def evaluate(evaluator: Evaluator, filters: Sequence[CompiledFilter], market: RecordedSnapshot, index: int) -> None:
     for item in filters:
         evaluator.evaluate_closed(item, market, index)
-
-
-def show(name: str, value: float, unit: str) -> None:
-    print(f"{name:<70}{value:>12,.2f} {unit}", flush=True)
 
 
 def measure_compiling() -> float:

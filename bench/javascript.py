@@ -14,6 +14,7 @@ from time import perf_counter, process_time, sleep
 import numpy as np
 from py_mini_racer import MiniRacer
 
+from bench.measuring.figures import show
 from bench.peers.recorded import BASE, RecordedMarket
 from domain.filters import FilterSpec, Language
 from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, View, Window
@@ -44,10 +45,6 @@ const closes = klines.map((k) => parseFloat(k[4])), volumes = klines.map((k) => 
 const mean = (list) => list.reduce((a, b) => a + b, 0) / list.length;
 return closes[closes.length - 1] > mean(closes.slice(-50)) && volumes[volumes.length - 1] > mean(volumes.slice(-20));
 """
-
-
-def show(name: str, value: float, unit: str) -> None:
-    print(f"{name:<78}{value:>10,.2f} {unit}", flush=True)
 
 
 def seconds(work: Callable[[], object], times: int) -> float:

@@ -20,6 +20,7 @@ import numpy as np
 from activities.ports import ScreenRequest
 from adapters.candle_store import CLOSED, VALUES, CandleBlock
 from adapters.feeder_client import MarketReplica
+from bench.measuring.figures import show
 from bench.peers.recorded import RecordedMarket
 from bench.peers.rules import rule
 from domain.filters import FilterSpec, Language
@@ -111,10 +112,6 @@ async def per_trader(add: Callable[[int], Awaitable[None]], warming: int, count:
     before = memory()
     await add(count)
     return (memory() - before) / count
-
-
-def show(name: str, value: float, unit: str) -> None:
-    print(f"{name:<70}{value:>12,.2f} {unit}", flush=True)
 
 
 async def measure() -> bool:

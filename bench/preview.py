@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from bench.measuring.figures import show
 from domain.filters import FilterSpec, Language
 from domain.market import Interval
 from filters.expression import compile_filter
@@ -54,10 +55,6 @@ def fastest(work: Callable[[], object], clock: Callable[[], float]) -> float:
         work()
         times.append(clock() - begin)
     return min(times)
-
-
-def show(name: str, value: float, unit: str) -> None:
-    print(f"{name:<72}{value:>10.2f} {unit}")
 
 
 def expression() -> None:

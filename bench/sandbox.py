@@ -16,6 +16,7 @@ from time import perf_counter
 import numpy as np
 
 from adapters.sandbox.report import JailReport
+from bench.measuring.figures import show
 from domain.market import Interval
 from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, View, Window
 from workers.filter_sandbox import FilterSandbox
@@ -37,10 +38,6 @@ ATTACKS = (
     "return /^(a+)+$/.test('a'.repeat(40) + 'b')",
 )
 """Each begins with a comment of its own, so that it is a filter nobody has seen."""
-
-
-def show(name: str, value: float, unit: str) -> None:
-    print(f"{name:<70}{value:>12,.2f} {unit}", flush=True)
 
 
 def market() -> View:

@@ -26,7 +26,10 @@ class Frame(Protocol):
 
     @property
     def columns(self) -> dict[str, Matrix]:
-        """open, high, low, close, volume, quote_volume, trades, taker_buy_volume, taker_buy_quote_volume. Views: read them only within one evaluation."""
+        """open, high, low, close, volume, quote_volume, trades, taker_buy_volume, taker_buy_quote_volume.
+
+        Views: read them only within one evaluation.
+        """
 
     @property
     def closed_from(self) -> NDArray[np.int64]:

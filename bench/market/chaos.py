@@ -14,9 +14,9 @@ import httpx
 
 from adapters.feeder_client import MarketReplica
 from bench.market.faults import Planned, plan
-from bench.market.figures import say
 from bench.market.truth import MOST, Comparison, closed_everywhere, hold_between_boundaries
 from bench.market.witnesses import FILTERS, FORMING, Verdict, Witness
+from bench.measuring.figures import say
 from domain.filters import Trigger
 from domain.market import Interval
 from tests.integration.feeder.processes import TOKEN, ExchangeProcess, FeederProcess, following, until

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import numpy as np
 
 from bench.market import clients
-from bench.market.figures import say
+from bench.measuring.figures import say
 from tests.integration.feeder.processes import FEEDER_CORE, OTHER_CORE, ExchangeProcess, FeederProcess, until
 
 BENCH = "clients"

@@ -17,8 +17,8 @@ from adapters.feeder_client import MarketReplica
 from adapters.feeder_protocol import PATH
 from adapters.feeder_session import FeederSession
 from bench.market.delays import STEADY, Delays, gathered
-from bench.market.figures import say
 from bench.market.truth import MOST, Comparison, closed_everywhere, hold_between_boundaries
+from bench.measuring.figures import say
 from domain.market import from_epoch_milliseconds
 from tests.integration.feeder.processes import FEEDER_CORE, OTHER_CORE, TOKEN, ExchangeProcess, FeederProcess, following, until
 

@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from adapters.candle_store import INTERVALS
 from adapters.feeder_client import MarketReplica
 from bench.market import blast, clients
-from bench.market.figures import say
+from bench.measuring.figures import say
 from tests.integration.feeder.processes import FEEDER_CORE, OTHER_CORE, TOKEN, ExchangeProcess, FeederProcess, following, until
 from tests.integration.servers import free_port
 

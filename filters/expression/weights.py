@@ -1,4 +1,4 @@
-"""What functions cost, in microseconds of one core. Written by `python -m bench.function_weights`: do not edit.
+"""What functions cost, in microseconds of one core. Written by `python -m bench.measuring.function_weights`: do not edit.
 
 Measured on 2026-11-22 on AMD EPYC (Python 3.11.7, numpy 2.4.6, TA-Lib 0.8.2), over 400 symbols.
 """

@@ -1,5 +1,5 @@
 """Measures what each function of the expression language costs, and writes the table the cost of a filter is estimated with:
-`python -m bench.function_weights > filters/expression/weights.py`, on a machine that does nothing else.
+`python -m bench.measuring.function_weights > filters/expression/weights.py`, on a machine that does nothing else.
 
 Thread time, the least of several runs, over 400 symbols of random candles in the longest history there is.
 """
@@ -27,7 +27,7 @@ LONG = 500.0
 """A long window, to see whether a function's time grows with its window."""
 RUNS = 5
 WHOLE = "Column functions over a whole history: a fixed part and one per candle of their longest window."
-HEADER = '''"""What functions cost, in microseconds of one core. Written by `python -m bench.function_weights`: do not edit.
+HEADER = '''"""What functions cost, in microseconds of one core. Written by `python -m bench.measuring.function_weights`: do not edit.
 
 Measured on {date} on {machine} ({software}), over {symbols} symbols.
 """
