@@ -17,7 +17,8 @@ from filters.preview.languages import prepare
 from filters.preview.past_candles import PastCandles
 from filters.translation.agreement import Agreement, compare
 from filters.translation.translate import Translation, translate
-from tests.unit.preview.past_market import RECORDED_1M, RECORDED_5M, recorded
+from tests.recorded_candles import JULY_2024, MAY_2021
+from tests.unit.preview.past_market import recorded
 from tests.unit.translation.pairs import COINCIDING, NEARLY, Pair
 
 ALL = 1_000_000
@@ -27,7 +28,7 @@ async def main(every: int) -> int:
     """Compare every pair on both records."""
     differing = 0
     with InProcessEngine() as engine:
-        for path, interval in ((RECORDED_1M, Interval.M1), (RECORDED_5M, Interval.M5)):
+        for path, interval in ((MAY_2021, Interval.M1), (JULY_2024, Interval.M5)):
             whole = recorded(path, interval, ALL)
             candles = _with_quarters(whole.of_symbols(whole.symbols[::every]), interval)
             print(f"# {path.stem}: {len(candles.symbols)} symbols")

@@ -18,7 +18,7 @@ from adapters.candle_store import CANDLE, CLOSED, INTERVAL_CODES
 from adapters.feeder_client import MarketReplica
 from bench.measuring.figures import show
 from bench.peers.comparison import on_one_core
-from bench.peers.recorded import BASE, HOUR, SYMBOLS, RecordedMarket, RecordedSnapshot
+from bench.peers.recorded import BASE, HOUR, SYMBOLS, RecordedMarket
 from bench.peers.rules import rule
 from domain.errors import FilterRefusedError
 from domain.filters import FilterSpec
@@ -26,6 +26,7 @@ from domain.market import Interval
 from domain.tiers import LIMITS, Tier
 from filters.evaluation import Evaluator
 from filters.expression import CompiledFilter, compile_filter, problems_beyond
+from filters.held import HeldSnapshot
 from filters.outcome import Evaluation
 from workers.looking import Look, Question
 from workers.passes import ExpressionPasses
@@ -61,7 +62,7 @@ class Market:
             self._tell(snapshot, interval)
         self.forming = recorded.newest + 1
 
-    def _tell(self, snapshot: RecordedSnapshot, interval: Interval) -> None:
+    def _tell(self, snapshot: HeldSnapshot, interval: Interval) -> None:
         source, frame = snapshot.frames[interval], self.replica.store.frame(interval)
         first, last = int(source.closed_from[0]), int(source.closed_through[0])
         records = np.zeros((SYMBOLS, last + 1 - first), CANDLE)

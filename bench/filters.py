@@ -16,11 +16,12 @@ from time import process_time
 
 from bench.measuring.figures import show
 from bench.peers.comparison import on_one_core, with_freqtrade, with_talib
-from bench.peers.recorded import BASE, SYMBOLS, RecordedMarket, RecordedSnapshot
+from bench.peers.recorded import BASE, SYMBOLS, RecordedMarket
 from bench.peers.rules import RULES, rule
 from domain.filters import FilterSpec
 from filters.evaluation import Evaluator
 from filters.expression import CompiledFilter, compile_filter
+from filters.held import HeldSnapshot
 
 TRADERS = 5_000
 FREQTRADE_PAIRS = 2
@@ -47,7 +48,7 @@ def seconds(work: Callable[[], object]) -> float:
     return process_time() - begin
 
 
-def evaluate(evaluator: Evaluator, filters: Sequence[CompiledFilter], market: RecordedSnapshot, index: int) -> None:
+def evaluate(evaluator: Evaluator, filters: Sequence[CompiledFilter], market: HeldSnapshot, index: int) -> None:
     for item in filters:
         evaluator.evaluate_closed(item, market, index)
 
@@ -152,7 +153,7 @@ def compare(market: RecordedMarket) -> bool:
     return differing == 0
 
 
-def _names(matched: Sequence[bool], snapshot: RecordedSnapshot) -> list[str]:
+def _names(matched: Sequence[bool], snapshot: HeldSnapshot) -> list[str]:
     return [symbol for symbol, holds in zip(snapshot.symbols, matched, strict=True) if holds]
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import talib
 
-from bench.peers.recorded import BASE, HOUR, RecordedFrame, RecordedSnapshot
+from bench.peers.recorded import BASE, HOUR
 from bench.peers.translation import freqtrade_source, reads_hours, talib_source
 from filters.expression import CompiledFilter
+from filters.held import HeldFrame, HeldSnapshot
 
 FREQTRADE = Path(__file__).parents[2] / ".venv-peers" / "bin" / "python"
 TIME_OUT = 600
@@ -31,7 +32,7 @@ class Measured:
     """Per rule."""
 
 
-def with_talib(compiled: Sequence[CompiledFilter], market: RecordedSnapshot, rows: range) -> Measured:
+def with_talib(compiled: Sequence[CompiledFilter], market: HeldSnapshot, rows: range) -> Measured:
     """For every rule and symbol: TA-Lib on the symbol's arrays, then a look at the last values."""
     functions = [_function(talib_source(item)) for item in compiled]
     base, hour = ([_arrays(market.frames[interval], row) for row in rows] for interval in (BASE, HOUR))
@@ -42,7 +43,7 @@ def with_talib(compiled: Sequence[CompiledFilter], market: RecordedSnapshot, row
     return Measured((process_time() - begin) / len(functions) / len(rows), matches)
 
 
-def with_freqtrade(compiled: Sequence[CompiledFilter], market: RecordedSnapshot, rows: range) -> Measured:
+def with_freqtrade(compiled: Sequence[CompiledFilter], market: HeldSnapshot, rows: range) -> Measured:
     """Every rule as a strategy of freqtrade's, in a process of its own on this process's core."""
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
@@ -70,11 +71,11 @@ def _function(source: str) -> Any:
     return written["rule"]
 
 
-def _arrays(frame: RecordedFrame, row: int) -> dict[str, Any]:
+def _arrays(frame: HeldFrame, row: int) -> dict[str, Any]:
     begin = int(frame.closed_from[row]) - frame.first_index
     return {name: np.ascontiguousarray(values[row, begin:]) for name, values in frame.columns.items()}
 
 
-def _save(path: Path, frame: RecordedFrame, rows: range) -> None:
+def _save(path: Path, frame: HeldFrame, rows: range) -> None:
     opened = (frame.first_index + np.arange(frame.columns["close"].shape[1])) * frame.interval.milliseconds
     np.savez(path, opened=opened, **{name: values[rows.start : rows.stop] for name, values in frame.columns.items()})

@@ -1,30 +1,21 @@
 """Recorded candles as an engine sees them: 5m as they were in July 2024, and longer intervals made of them."""
 
-from pathlib import Path
-
 import numpy as np
-import polars as pl
 import pytest
 
 from domain.market import Interval
+from tests.recorded_candles import JULY_2024, NO_RECORD, read_recorded
 from tests.unit.filters.memory_market import MemoryFrame, MemorySnapshot
 
-KLINES = Path(__file__).parents[4] / "shared" / "data" / "klines" / "5m_379usdt_2024-07-22_2024-07-30.parquet"
-COLUMNS = ("open", "high", "low", "close", "volume")
-needs_recorded_candles = pytest.mark.skipif(not KLINES.exists(), reason="the recorded candles are not on this machine")
+needs_recorded_candles = pytest.mark.skipif(not JULY_2024.exists(), reason=NO_RECORD)
 
 
 def recorded_market(symbols: int, *others: Interval) -> MemorySnapshot:
     """The first symbols, by name, that were recorded over the same time."""
-    table = pl.read_parquet(KLINES).with_columns(pl.col("symbol").cast(pl.String)).sort("symbol", "open_time")
-    counts = table.group_by("symbol").len()
-    whole = counts.filter(pl.col("len") == counts["len"].mode()[0])["symbol"].sort().to_list()[:symbols]
-    table = table.filter(pl.col("symbol").is_in(whole))
-    columns = {name: table[name].to_numpy().reshape(len(whole), -1) for name in COLUMNS}
-    columns["quote_volume"] = columns["close"] * columns["volume"]
-    first = int(table["open_time"][0] // Interval.M5.milliseconds)
+    candles = read_recorded(JULY_2024, Interval.M5, symbols)
+    first, columns = candles.first_index, candles.columns
     frames = {Interval.M5: _frame(Interval.M5, columns, first)}
-    return MemorySnapshot(tuple(whole), frames | {other: _frame(other, *_joined(columns, first, other)) for other in others})
+    return MemorySnapshot(candles.symbols, frames | {other: _frame(other, *_joined(columns, first, other)) for other in others})
 
 
 def _frame(interval: Interval, columns: dict[str, np.ndarray], first_open: int) -> MemoryFrame:

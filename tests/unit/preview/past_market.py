@@ -3,35 +3,26 @@
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from domain.market import HISTORY_BLOCK, Interval, history_anchor
 from filters.preview.past_candles import PastCandles, PastInterval
 from filters.preview.rolling_ticker import RollingTicker
+from tests.recorded_candles import read_recorded
 from tests.unit.filters.memory_market import MemoryFrame, MemorySnapshot, MemoryTickers, random_frame
 
-KLINES = Path(__file__).parents[4] / "shared" / "data" / "klines"
-RECORDED_5M = KLINES / "5m_379usdt_2024-07-22_2024-07-30.parquet"
-RECORDED_1M = KLINES / "1m_94usdt_2021-05-11_2021-05-13.parquet"
-NO_RECORD = "the recorded candles are not on this machine"
 M1, M5, H1 = Interval.M1, Interval.M5, Interval.H1
 LAST = 256 * 23_000 + 130
 
 
 def recorded(path: Path, interval: Interval, symbols: int) -> PastCandles:
     """Recorded candles of the first symbols; trades and taker volumes, which were not recorded, are made up."""
-    table = pl.read_parquet(path).with_columns(pl.col("symbol").cast(pl.String)).sort("symbol", "open_time")
-    counts = table.group_by("symbol").len()
-    whole = counts.filter(pl.col("len") == counts["len"].mode()[0])["symbol"].sort().to_list()[:symbols]
-    table = table.filter(pl.col("symbol").is_in(whole))
-    columns = {name: table[name].to_numpy().reshape(len(whole), -1).copy() for name in ("open", "high", "low", "close", "volume")}
-    columns["quote_volume"] = columns["close"] * columns["volume"]
+    candles = read_recorded(path, interval, symbols)
+    first, columns = candles.first_index, candles.columns
     columns["trades"] = np.floor(columns["volume"])
     columns["taker_buy_volume"] = columns["volume"] / 3
     columns["taker_buy_quote_volume"] = columns["quote_volume"] / 3
-    first = int(table["open_time"][0]) // interval.milliseconds
     return PastCandles(
-        symbols=tuple(whole),
+        symbols=candles.symbols,
         intervals={interval: PastInterval(interval=interval, first_index=first, known_from=first, columns=columns)},
     )
 

@@ -13,7 +13,8 @@ from filters.javascript.in_process import InProcessEngine
 from filters.preview.outcomes import Outcome
 from filters.preview.past_candles import PastCandles
 from filters.preview.preview import Preview, PreviewRequest, preview
-from tests.unit.preview.past_market import H1, LAST, M5, NO_RECORD, RECORDED_5M, drop, random_past, recorded
+from tests.recorded_candles import JULY_2024, NO_RECORD
+from tests.unit.preview.past_market import H1, LAST, M5, drop, random_past, recorded
 
 LOOK = """
 const k = timeframes["5m"], h = timeframes["1h"], first = k[0], newest = k[k.length - 1], hour = h[h.length - 1];
@@ -75,9 +76,9 @@ async def test_ready_with_all_its_candles_unbroken(engine: InProcessEngine) -> N
     assert 3 * 421 - expected == found.outcomes[Outcome.NOT_READY]
 
 
-@pytest.mark.skipif(not RECORDED_5M.exists(), reason=NO_RECORD)
+@pytest.mark.skipif(not JULY_2024.exists(), reason=NO_RECORD)
 async def test_both_languages_match_alike_on_recorded_candles(engine: InProcessEngine) -> None:
-    candles = recorded(RECORDED_5M, M5, symbols=12)
+    candles = recorded(JULY_2024, M5, symbols=12)
     last = candles.of(M5).end_index - 1
     browser = """
       const n = klines.length, c = i => parseFloat(klines[n - 1 - i][4]), v = i => parseFloat(klines[n - 1 - i][5]);

@@ -14,8 +14,9 @@ from filters.preview.expression_steps import expression_steps
 from filters.preview.outcomes import Outcome
 from filters.preview.past_candles import PastCandles, first_to_see
 from filters.preview.segments import begin_of_anchored, first_evaluable
+from tests.recorded_candles import JULY_2024, MAY_2021, NO_RECORD
 from tests.unit.filters.calls import ALL, program_of
-from tests.unit.preview.past_market import H1, LAST, M1, M5, NO_RECORD, RECORDED_1M, RECORDED_5M, drop, live_at, random_past, recorded
+from tests.unit.preview.past_market import H1, LAST, M1, M5, drop, live_at, random_past, recorded
 
 OPERANDS = (
     "rsi(close, 14)",
@@ -119,9 +120,9 @@ def test_hour_and_minute_see_each_other() -> None:
     assert_same(compiled(code, H1), candles, last - 150, last)
 
 
-@pytest.mark.skipif(not RECORDED_1M.exists(), reason=NO_RECORD)
+@pytest.mark.skipif(not MAY_2021.exists(), reason=NO_RECORD)
 def test_recorded_crash_of_2021() -> None:
-    candles = recorded(RECORDED_1M, M1, symbols=20)
+    candles = recorded(MAY_2021, M1, symbols=20)
     past = candles.of(M1)
     first = begin_of_anchored(past.known_from)
     code = (
@@ -130,11 +131,11 @@ def test_recorded_crash_of_2021() -> None:
     assert_same(compiled(code, M1), candles, first, past.end_index - 1, every=97)
 
 
-@pytest.mark.skipif(not RECORDED_5M.exists(), reason=NO_RECORD)
+@pytest.mark.skipif(not JULY_2024.exists(), reason=NO_RECORD)
 def test_first_candle_is_the_first_with_its_whole_history() -> None:
-    past = recorded(RECORDED_5M, M5, symbols=2).of(M5)
+    past = recorded(JULY_2024, M5, symbols=2).of(M5)
     begin = begin_of_anchored(past.known_from)
-    assert_same(compiled("match = close > open"), recorded(RECORDED_5M, M5, symbols=2), begin, begin)
+    assert_same(compiled("match = close > open"), recorded(JULY_2024, M5, symbols=2), begin, begin)
 
     assert begin == first_evaluable(M5, past.first_index, past.end_index - 1, {M5: begin})
     with pytest.raises(RefusedError, match="what is known of 5m begins too late"):

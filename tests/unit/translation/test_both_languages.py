@@ -13,11 +13,12 @@ from filters.preview.languages import prepare
 from filters.preview.past_candles import PastCandles
 from filters.translation.agreement import Agreement, compare
 from filters.translation.translate import Translation, translate
-from tests.unit.preview.past_market import NO_RECORD, RECORDED_1M, RECORDED_5M, recorded
+from tests.recorded_candles import JULY_2024, MAY_2021, NO_RECORD
+from tests.unit.preview.past_market import recorded
 from tests.unit.translation.pairs import COINCIDING, NEARLY, Pair
 
-pytestmark = pytest.mark.skipif(not RECORDED_5M.exists() or not RECORDED_1M.exists(), reason=NO_RECORD)
-SYMBOLS, CANDLES = 12, 70
+pytestmark = pytest.mark.skipif(not JULY_2024.exists() or not MAY_2021.exists(), reason=NO_RECORD)
+SYMBOLS, CANDLES = 8, 60
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,8 @@ def engine() -> Iterator[InProcessEngine]:
 def markets() -> list[tuple[Interval, PastCandles]]:
     """Some symbols of the crash of May 2021, one minute wide, and of July 2024, five minutes wide."""
     return [
-        _with_higher(Interval.M1, recorded(RECORDED_1M, Interval.M1, 24)),
-        _with_higher(Interval.M5, recorded(RECORDED_5M, Interval.M5, 48)),
+        _with_higher(Interval.M1, recorded(MAY_2021, Interval.M1, 24)),
+        _with_higher(Interval.M5, recorded(JULY_2024, Interval.M5, 48)),
     ]
 
 
