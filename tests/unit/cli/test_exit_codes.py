@@ -132,7 +132,7 @@ def test_doctor_says_of_each_thing_what_to_do_and_ends_with_3(run: Run) -> None:
     down = {"settings", "PostgreSQL", "migrations", "Supabase", "Temporal", "search attributes", "feeder", "market data", "clock"}
     down |= {"workers for traders", "workers for the market"}
     assert down == {name for name, finding in findings.items() if not finding["ok"]}
-    assert {"Python", "Node", "free disk"} == findings.keys() - down
+    assert {"Python", "Node", "free disk", "filter processes"} == findings.keys() - down
 
 
 def test_symbols_are_upper_case_and_each_once() -> None:
