@@ -30,6 +30,8 @@ from filters.translation.forms import (
 )
 
 FORMS_REMEMBERED = 100_000
+MOST_PARTS = 1_000
+"""Terms of a sum, or conditions side by side; more is refused with ValueError."""
 
 
 Kind = TypeVar("Kind", bound="Form")
@@ -105,7 +107,13 @@ def add(left: Number, right: Number) -> Number:
     rest = [term for term in terms if not isinstance(term, Constant)]
     if known or not rest:
         rest.append(constant(known))
-    return rest[0] if len(rest) == 1 else _made(Sum, tuple(rest))
+    return rest[0] if len(rest) == 1 else _made(Sum, _few(rest))
+
+
+def _few(parts: Sequence[Any]) -> tuple[Any, ...]:
+    if len(parts) > MOST_PARTS:
+        raise ValueError("this becomes too large")
+    return tuple(parts)
 
 
 def _terms(number: Number) -> tuple[Number, ...]:
@@ -138,7 +146,7 @@ def extreme(which: str, parts: Sequence[Number]) -> Number:
     bound = (min if which == "min" else max)(known, default=None)
     if bound is not None and (not rest or abs(bound) != float("inf")):
         rest = (*rest, constant(bound))
-    return rest[0] if len(rest) == 1 else _made(Extreme, which, rest)
+    return rest[0] if len(rest) == 1 else _made(Extreme, which, _few(rest))
 
 
 def function(name: str, *arguments: Number) -> Number:
@@ -223,6 +231,7 @@ def _counted(operator: str, left: Number, bound: float) -> Condition | None:
     return None
 
 
+@lru_cache(maxsize=FORMS_REMEMBERED)
 def is_positive(number: Number) -> bool:
     """Whether the number is always above zero: a price, or made of prices alone."""
     match number:
@@ -241,6 +250,7 @@ def is_positive(number: Number) -> bool:
     return False
 
 
+@lru_cache(maxsize=FORMS_REMEMBERED)
 def negation(condition: Condition) -> Condition:
     """The opposite."""
     match condition:
@@ -276,7 +286,7 @@ def _joined(word: str, conditions: Sequence[Condition], deciding: Truth) -> Cond
         return _joined(word, reduced, deciding)
     if not parts:
         return negation(deciding)
-    return next(iter(parts)) if len(parts) == 1 else _made(Joined, word, tuple(parts))
+    return next(iter(parts)) if len(parts) == 1 else _made(Joined, word, _few(list(parts)))
 
 
 def _is_absorbed(word: str, part: Condition, parts: dict[Condition, None]) -> bool:

@@ -26,7 +26,20 @@ from filters.translation.making import (
     truth,
 )
 from filters.translation.operations import calculated, choose, compared, number_of, text_of, truth_of
-from filters.translation.values import UNDEFINED, BuiltIn, Candle, Either, Item, Items, Moment, Nothing, Record, Text, Untranslatable
+from filters.translation.values import (
+    MOST_ITEMS,
+    UNDEFINED,
+    BuiltIn,
+    Candle,
+    Either,
+    Item,
+    Items,
+    Moment,
+    Nothing,
+    Record,
+    Text,
+    Untranslatable,
+)
 
 Apply = Callable[[Any, list[Any]], Any]
 _CELLS = {
@@ -219,6 +232,8 @@ class Members:
     def _push(self, owner: Items, arguments: list[Any]) -> Any:
         condition = self._since(owner.depth)
         owner.items += [Item(value, condition) for value in arguments]
+        if len(owner.items) > MOST_ITEMS:
+            raise Untranslatable("this list becomes too long")
         return _length(owner)
 
     def _at(self, owner: Items, arguments: list[Any]) -> Any:
@@ -265,9 +280,10 @@ _METHODS: Mapping[str, Callable[[Members, Items, list[Any]], Any]] = {
 def _length(owner: Items | Text) -> Number:
     if isinstance(owner, Text):
         raise Untranslatable("the length of a text is not translated")
-    total: Number = ZERO
-    for item in owner.items:
-        total = add(total, held(item.condition))
+    uncertain = [item.condition for item in owner.items if item.condition is not YES]
+    total: Number = constant(len(owner.items) - len(uncertain))
+    for condition in uncertain:
+        total = add(total, held(condition))
     return total
 
 

@@ -20,7 +20,7 @@ from filters.translation.making import (
     negation,
     truth,
 )
-from filters.translation.values import NULL, UNDEFINED, Either, Moment, Nothing, Text, Untranslatable
+from filters.translation.values import LONGEST_TEXT, NULL, UNDEFINED, Either, Moment, Nothing, Text, Untranslatable
 
 _LOOSE = {"==": "===", "!=": "!=="}
 
@@ -103,7 +103,7 @@ def calculated(operator: str, left: Any, right: Any) -> Any:
 
 def _joined(left: Any, right: Any) -> Text:
     parts = [_text_of(left), _text_of(right)]
-    return Text(parts[0].text + parts[1].text, is_partial=any(part.is_partial for part in parts))
+    return Text((parts[0].text + parts[1].text)[:LONGEST_TEXT], is_partial=any(part.is_partial for part in parts))
 
 
 def _text_of(value: Any) -> Text:

@@ -3,8 +3,10 @@
 Both languages compute the same there and round differently (TA-Lib keeps running sums, the browser adds anew), so that either may say yes.
 """
 
+from functools import lru_cache
+
 from filters.translation.forms import Call, Comparison, Condition, Form, Number, Over
-from filters.translation.making import arithmetic, compare, constant, either, function, over, parts_of
+from filters.translation.making import FORMS_REMEMBERED, NO, arithmetic, compare, constant, either, function, over, parts_of
 
 NEAR = 1e-9
 """Relative."""
@@ -12,20 +14,24 @@ NEAR = 1e-9
 
 def ties(match: Condition) -> Condition:
     """That at least one comparison of the match is one of numbers that are equal but for rounding."""
-    return either(*_within(match))
+    return _within(match)
 
 
-def _within(form: Form) -> list[Condition]:
+@lru_cache(maxsize=FORMS_REMEMBERED)
+def _within(form: Form) -> Condition:
     match form:
         case Comparison(left=left, right=right):
-            found = [_near(left, right)]
+            return either(_near(left, right), *map(_within, parts_of(form)))
         case Over(condition=condition, candles=candles, ago=ago):
-            return [over("any_of", tie, candles + ago) for tie in _within(condition)]
-        case Call(function="count", inputs=(inner,), parameters=(candles,)):
-            return [over("any_of", tie, int(candles)) for tie in _within(inner)]
-        case _:
-            found = []
-    return found + [tie for part in parts_of(form) for tie in _within(part)]
+            return _over(condition, candles + ago)
+        case Call(function="count", inputs=(Condition() as counted,), parameters=(candles,)):
+            return _over(counted, int(candles))
+    return either(*map(_within, parts_of(form)))
+
+
+def _over(condition: Condition, candles: int) -> Condition:
+    found = _within(condition)
+    return found if found is NO else over("any_of", found, candles)
 
 
 def _near(left: Number, right: Number) -> Condition:

@@ -11,6 +11,11 @@ from domain.market import Interval
 from filters.translation.forms import Condition, Number
 from filters.translation.making import YES
 
+MOST_ITEMS = 10_000
+"""Elements of a list."""
+LONGEST_TEXT = 1_000
+"""Characters of a text that are kept."""
+
 
 class Untranslatable(Exception):  # noqa: N818 - the end of a reading, not a failure of ours
     """The filter says something the expression language cannot, or that is too much to read. `line` counts from 1."""
@@ -69,6 +74,10 @@ class Items:
     def of(values: Iterable[Any], depth: int = 0) -> "Items":
         """A list of these values."""
         return Items([Item(value) for value in values], depth)
+
+    def __post_init__(self) -> None:
+        if len(self.items) > MOST_ITEMS:
+            raise Untranslatable("this list becomes too long")
 
     def plain(self) -> list[Any]:
         """The values of a list whose elements are all certain. Raises Untranslatable."""

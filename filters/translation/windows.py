@@ -1,6 +1,7 @@
 """Finds windows: what a loop over candles adds up, compares or asks for one by one becomes one function over so many candles."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from filters.translation.forms import (
@@ -20,6 +21,7 @@ from filters.translation.forms import (
     Truth,
 )
 from filters.translation.making import (
+    FORMS_REMEMBERED,
     ZERO,
     add,
     arithmetic,
@@ -145,6 +147,7 @@ def _average_of(total: Call, width: Constant) -> Number | None:
     return call("sma", total.inputs, total.parameters) if total.parameters == (width.value,) else None
 
 
+@lru_cache(maxsize=FORMS_REMEMBERED)
 def youngest(form: Form) -> int:
     """How many candles ago the newest candle is that the form looks at by itself."""
     match form:

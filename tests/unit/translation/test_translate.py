@@ -1,6 +1,7 @@
 """Browser filters become the expressions they compute, or are refused with the place."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,26 @@ def test_the_example_of_the_guide_becomes_what_the_guide_says() -> None:
     assert javascript
     assert proposed
     assert proposed[1] == expression(javascript[1])
+
+
+@pytest.mark.parametrize(
+    "javascript",
+    [
+        "let a = [1]; for (let i = 0; i < 60; i++) a = a.concat(a); return a.length > 1;",
+        "let a = [1]; for (let i = 0; i < 60; i++) a = [...a, ...a]; return a.length > 1;",
+        "const a = [1]; for (const x of a) a.push(x); for (;;) a.push(1); return true;",
+        "let t = 'x'; for (let i = 0; i < 60; i++) t += t; return t === 'y' || parseFloat(t) > 1;",
+        LAST + "let x = c; for (let i = 0; i < 60; i++) x = x * x; return x > 1;",
+        LAST + "let x = c; for (let i = 0; i < 60; i++) x = x + x; return x > o;",
+        LAST + "let x = c; for (let i = 0; i < 60; i++) x = x > 1 ? x * 2 : x / 3; return x > o;",
+        LAST + "let x = c > o; for (let i = 0; i < 200; i++) x = x ? +klines[i][4] > 1 : +klines[i][1] > 2; return x;",
+        LAST + "let e = 0; for (const k of klines) e = parseFloat(k[4]) * 0.1 + e * 0.9; return c > e;",
+        "return " + "(" * 3_000 + "1" + ")" * 3_000 + ";",
+        "return " + "!" * 5_001 + "helpers.getLatestRSI(klines);",
+    ],
+)
+def test_hostile_texts_end_soon(javascript: str) -> None:
+    began = time.process_time()
+    found = translated(javascript)
+    assert isinstance(found, Refused) or len(found.filter.code) < 20_000
+    assert time.process_time() - began < 20
