@@ -1,6 +1,7 @@
 """A few jailed processes for many owners: each runs one request at a time, so that whatever dies has one culprit."""
 
 import asyncio
+import contextlib
 import logging
 import math
 import os
@@ -30,6 +31,9 @@ _LOOK_EVERY = 0.5
 """Seconds between two looks at the processes that should rest."""
 _RESTLESS = 0.25
 """Seconds of processor time that a resting process may use: it cleans up behind a request."""
+_APART_AT_ONCE = 1
+"""Requests of owners who have offended."""
+_NICENESS_APART = 10
 _WORN = 0.8
 """A process that has used this part of its lifetime or memory is replaced when it has answered."""
 
@@ -95,12 +99,14 @@ class Pool:
         self._watch = Watch(limits, cpu_per_request)
         self._at_once = at_once or max(2, _processors())
         self._supply = Supply(program, allow_weak=allow_weak)
+        self._asked: set[_Waiting] = set()
         self._turns: Turns[_Waiting] = Turns()
         self._suspensions = Suspensions()
         self._idle: dict[JailedProcess, _Rest] = {}
         self._homes: dict[str, JailedProcess] = {}
         self._busy: set[str] = set()
         self._at_home = 0
+        self._apart = 0
         self._starting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._trouble = ""
@@ -124,7 +130,7 @@ class Pool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._fail_waiting("The worker is ending.")
+        self._fail_all("The worker is ending.")
         await self._supply.close()
 
     def statistics(self) -> Statistics:
@@ -140,11 +146,13 @@ class Pool:
         if self._trouble and not self._idle and not self._busy and time.monotonic() - self._trouble_at < _TRY_AGAIN_AFTER:
             raise UnavailableError(self._trouble)
         waiting = _Waiting(request, asyncio.get_running_loop().create_future())
+        self._asked.add(waiting)
         self._turns.wait(request.owner, waiting)
         self._dispatch()
         try:
             return await waiting.answer
         finally:
+            self._asked.remove(waiting)
             self._turns.leave(request.owner, waiting)
 
     def _refusal(self, owner: str) -> Answer | None:
@@ -157,17 +165,25 @@ class Pool:
 
     def _dispatch(self) -> None:
         self._weed_out()
-        while len(self._busy) < self._at_once and (taken := self._turns.take(self._may_run)):
+        while taken := self._turns.take(self._may_run):
             owner, waiting = taken
             if refusal := self._refusal(owner):
                 waiting.settle(refusal)
                 continue
             self._busy.add(owner)
-            self._begin(self._run_apart(waiting) if self._suspensions.has_offended(owner) else self._run_at_home(waiting))
+            self._begin(self._run_offender(waiting) if self._suspensions.has_offended(owner) else self._run_at_home(waiting))
         self._grow()
 
     def _may_run(self, owner: str) -> bool:
-        return owner not in self._busy and (bool(self._idle) or self._suspensions.has_offended(owner))
+        if owner in self._busy:
+            return False
+        if self._suspensions.has_offended(owner):
+            return self._apart < _APART_AT_ONCE or bool(self._suspensions.remaining(owner))
+        return bool(self._idle) and self._at_home < self._at_once
+
+    def _run_offender(self, waiting: _Waiting) -> Coroutine[object, object, None]:
+        self._apart += 1
+        return self._run_apart(waiting)
 
     def _run_at_home(self, waiting: _Waiting) -> Coroutine[object, object, None]:
         process = self._place(waiting.request.owner)
@@ -199,16 +215,20 @@ class Pool:
         self._dispatch()
 
     async def _run_apart(self, waiting: _Waiting) -> None:
-        """Who has offended gets a process for each request, started for it: nobody else is at home where it may die."""
+        """Who has offended gets a process for each request, started for it: nobody else is at home where it may die, nobody else waits
+        for it, and it gets the processor when the others leave it."""
         try:
             process = await self._supply.fresh()
+            self._statistics.started += 1
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, process.number, _NICENESS_APART)
+            await self._run(process, waiting)
+            self._replace(process)
         except UnavailableError as error:
             self._busy.remove(waiting.request.owner)
             waiting.fail(str(error))
-        else:
-            self._statistics.started += 1
-            await self._run(process, waiting)
-            self._replace(process)
+        finally:
+            self._apart -= 1
         self._dispatch()
 
     async def _run(self, process: JailedProcess, waiting: _Waiting) -> Answer:
@@ -216,7 +236,7 @@ class Pool:
         try:
             answer = await self._watch.run(process, waiting.request)
         except BaseException:
-            waiting.fail("The filter's process was given up: the worker is ending.")
+            waiting.fail("The filter's process was given up.")
             raise
         finally:
             self._busy.remove(owner)
@@ -271,7 +291,7 @@ class Pool:
             self._trouble, self._trouble_at = str(error), time.monotonic()
             log.error("%s", error)
             if not self._idle and not self._busy:
-                self._fail_waiting(str(error))
+                self._fail_all(str(error))
             return
         finally:
             self._starting -= 1
@@ -280,9 +300,9 @@ class Pool:
         self._idle[process] = _Rest("nobody", process.cpu())
         self._dispatch()
 
-    def _fail_waiting(self, why: str) -> None:
-        while taken := self._turns.take(lambda _: True):
-            taken[1].fail(why)
+    def _fail_all(self, why: str) -> None:
+        for waiting in self._asked:
+            waiting.fail(why)
 
     def _begin(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -119,6 +119,22 @@ async def test_a_pause_holds_for_what_waits_already() -> None:
         assert 2 == pool.statistics().replaced
 
 
+async def test_who_has_offended_runs_where_nobody_else_is_and_keeps_nobody_waiting() -> None:
+    async with python_pool(at_once=1) as pool:
+        for owner in "ab":
+            await pool.ask(python("kept['x'] = 1", owner=owner))
+        await pool.ask(python(CRASH, owner="attacker"))
+        known = (await pool.ask(python("kept", owner="attacker"))).content
+        napping = asyncio.create_task(pool.ask(python("import time; time.sleep(1)", owner="attacker")))
+        await asyncio.sleep(0.1)
+        others = [(await pool.ask(python("6 * 7", owner=owner))).content for owner in "abc"]
+
+        assert b"{}" == known
+        assert [b"42"] * 3 == others
+        assert not napping.done()
+        assert b"None" == (await napping).content
+
+
 async def test_a_process_that_dies_at_rest_is_replaced_and_nobody_blamed() -> None:
     async with python_pool() as pool:
         await pool.ask(python("1", owner="a"))
