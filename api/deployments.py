@@ -23,8 +23,8 @@ from adapters.supabase.traders import StoredTrader, SupabaseTraders, TraderVersi
 from api.failures import NotDeployedError, in_terms_of_the_product
 from domain.errors import CloudtraderError, FilterRefusedError, RefusedError, UnavailableError
 from domain.filter_failures import cleaned
-from domain.filters import FilterSpec, Language
-from domain.tiers import LIMITS
+from domain.filters import NEEDS_CONVERSION, FilterSpec, Language
+from domain.tiers import LIMITS, TierLimits
 from domain.traders import Mode, Trader, TraderSettings
 from workflows import ids
 from workflows.contracts import DeployInput, DeployResult, InstanceInput, RunNowResult, TraderConfig, TraderReport, WithdrawInput
@@ -41,10 +41,6 @@ STATUS_WITHIN = timedelta(seconds=5)
 KEPT = (
     "No worker answered within {seconds:.0f} s. The request is kept and will be done when workers return; "
     "`cloudtrader doctor` says what is missing."
-)
-NEEDS_CONVERSION = (
-    "A filter in Go is kept and never run. Write it anew in the expression language (docs/filter-language.md) "
-    "and hand it over: `cloudtrader trader update NAME --filter FILE`."
 )
 UNDER_WAY = (
     "A worker took the request and has not finished it: the database or the market data does not answer. "
@@ -110,9 +106,13 @@ class Deployments:
         description: str = "",
         mode: Mode = Mode.DEMO,
         strategy: JsonValue = None,
+        limits: TierLimits | None = None,
     ) -> Trader:
-        """Store a new trader. Raises FilterRefusedError for a filter that does not compile; nothing is stored then."""
-        await _require_good_filter(settings.filter)
+        """Store a new trader. Raises FilterRefusedError for a filter that does not compile; nothing is stored then.
+
+        The same for one beyond `limits`, which are given where the trader is to be deployed at once: a tier runs no such filter.
+        """
+        await _require_good_filter(settings.filter, limits)
         return await self._traders.create(user_id, name, description, settings, mode, strategy)
 
     async def deploy(self, user_id: UUID, id_or_name: str) -> DeployResult:
@@ -159,9 +159,12 @@ class Deployments:
             return await asked.result()
 
     async def update(self, user_id: UUID, id_or_name: str, settings: TraderSettings) -> Trader:
-        """Store new settings as a new version and hand them to the trader where it runs. Stored settings stay, whatever the trader says."""
-        await _require_good_filter(settings.filter)
+        """Store new settings as a new version and hand them to the trader where it runs. Stored settings stay, whatever the trader says.
+
+        Raises FilterRefusedError for a filter that does not compile or, where the trader runs, that its tier does not allow.
+        """
         stored = await self._traders.find(user_id, id_or_name)
+        await _require_good_filter(settings.filter, LIMITS[stored.tier] if stored.enabled_in_cloud else None)
         if stored.enabled_in_cloud:
             _require_runnable(settings.filter)
         trader = await self._traders.update_settings(stored.id, settings)
@@ -283,11 +286,11 @@ def instance_id_of(user_id: UUID) -> UUID:
     return uuid5(user_id, "instance")
 
 
-async def _require_good_filter(spec: FilterSpec) -> None:
-    """Refuse a filter that does not compile. One in Go is kept as it is: there is nothing to compile it."""
+async def _require_good_filter(spec: FilterSpec, limits: TierLimits | None) -> None:
+    """Refuse a filter that does not compile or exceeds the limits. One in Go is kept as it is: there is nothing to compile it."""
     from filters.validation import check  # noqa: PLC0415  (TA-Lib takes 0.7 s to load, and most requests need none)
 
-    if spec.language is not Language.GO and (problems := await asyncio.to_thread(check, spec)):
+    if spec.language is not Language.GO and (problems := await asyncio.to_thread(check, spec, limits)):
         raise FilterRefusedError(problems)
 
 

@@ -106,7 +106,8 @@ def format_file(
         raise RefusedError(f"{file} is not formatted: `cloudtrader filter format {file}` does it.")
     if changed:
         file.write_text(tidy, encoding="utf-8")
-    show({"file": file, "changed": changed}, f"{escape(str(file))} {'is formatted now' if changed else 'is formatted already'}.", as_json=as_json)
+    text = f"{escape(str(file))} is formatted {'now' if changed else 'already'}."
+    show({"file": file, "changed": changed}, text, as_json=as_json)
 
 
 @app.command("functions")

@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from adapters.supabase.executions import RecordedEvaluation
-from adapters.supabase.traders import StoredTrader, TraderVersion
+from adapters.supabase.traders import StoredTrader, TraderCondition, TraderVersion
 from api.deployments import TraderFailures, TraderStanding
 from cli.health import Health, State
 from cli.output import NOTHING, age, duration, moment, styled, table
@@ -44,9 +44,14 @@ def list_view(traders: Sequence[StoredTrader]) -> RenderableType:
         rule = (settings.filter.language, settings.filter.interval, settings.filter.trigger) if settings else (NOTHING,) * 3
         how = (*rule, duration(settings.cadence) if settings else NOTHING)
         status = styled(trader.status or NEVER_DEPLOYED) + (f" {MARK}" if trader.conditions else "")
-        why = escape(trader.problem or trader.status_reason or "; ".join(condition.message for condition in trader.conditions))
+        why = escape(trader.problem or trader.status_reason or "; ".join(map(_within, trader.conditions)))
         made.add_row(escape(trader.name), status, age(trader.status_since), str(trader.version), *how, str(trader.id), why)
     return made
+
+
+def _within(condition: TraderCondition) -> str:
+    """Its message as a part of a longer line."""
+    return condition.message.removesuffix(".")
 
 
 def versions_view(versions: Sequence[TraderVersion]) -> RenderableType:
@@ -89,7 +94,7 @@ def status_view(standing: TraderStanding, health: Health, link: str) -> Renderab
     if standing.trouble is not None:
         body.add_row("since then", _trouble_since(standing.trouble))
     for condition in stored.conditions:
-        said = f"{condition.symbol}: {condition.message}" if condition.symbol else condition.message
+        said = f"{condition.symbol}: {_within(condition)}" if condition.symbol else _within(condition)
         body.add_row("held back", f"[red]{escape(said)}[/], since {moment(condition.since)} ({condition.stage})")
     if report:
         _add_report(body, report)

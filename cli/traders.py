@@ -66,14 +66,15 @@ async def create(
     options = FilterOptions(file=filter_file, language=language, also=also, truthy=truthy)
     spec = options.applied_to(FilterSpec(code="", interval=interval, trigger=trigger))
     async with _acting_for(user) as (on, user_id):
+        limits = LIMITS[await on.users.tier_of(user_id)]
         settings = TraderSettings(
             filter=spec,
-            cadence=LIMITS[await on.users.tier_of(user_id)].default_cadence if cadence is None else timedelta(seconds=cadence),
+            cadence=limits.default_cadence if cadence is None else timedelta(seconds=cadence),
             symbols=to_symbols(symbols or ""),
             signal_initial=signal_initial,
         )
         with _naming(filter_file, spec.code):
-            made = await on.deployments.create(user_id, name, settings, description=description)
+            made = await on.deployments.create(user_id, name, settings, description=description, limits=limits if deploy_it else None)
             deployed = await _deploy_new(on, made) if deploy_it else None
     where = "It runs in the cloud." if deployed else "Run it with `cloudtrader trader deploy`."
     if spec.language is Language.GO:

@@ -15,6 +15,12 @@ class Language(StrEnum):
     """Imported and kept, never run: such a filter needs conversion."""
 
 
+NEEDS_CONVERSION = (
+    "A filter in Go is kept and never run. Write it anew in the expression language (docs/filter-language.md) "
+    "and hand it over: `cloudtrader trader update NAME --filter FILE`."
+)
+
+
 class Trigger(StrEnum):
     """When a filter is evaluated: on every closed candle, or on the forming one at the trader's cadence."""
 

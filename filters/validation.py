@@ -1,15 +1,9 @@
 """What is wrong with a filter, and what the expression language is. The one module of the engines the backend may import."""
 
 from domain.errors import FilterRefusedError
-from domain.filters import FilterProblem, FilterSpec, Language
+from domain.filters import NEEDS_CONVERSION, FilterProblem, FilterSpec, Language
 from domain.tiers import TierLimits
 from filters.expression import LanguageDescription, compile_filter, describe_language, problems_beyond
-
-NEEDS_CONVERSION = FilterProblem(
-    message="Go filters are kept and never run: `cloudtrader import` proposes a translation, or write the filter anew as an expression",
-    line=1,
-    column=1,
-)
 
 
 def check(spec: FilterSpec, limits: TierLimits | None = None) -> tuple[FilterProblem, ...]:
@@ -22,7 +16,7 @@ def check(spec: FilterSpec, limits: TierLimits | None = None) -> tuple[FilterPro
 
             return check_syntax(spec)
         case Language.GO:
-            return (NEEDS_CONVERSION,)
+            return (FilterProblem(message=NEEDS_CONVERSION, line=1, column=1),)
 
 
 def description() -> LanguageDescription:

@@ -4,14 +4,13 @@ from functools import lru_cache, partial
 
 from activities.ports import ScreenRequest
 from adapters.feeder_client import MarketReplica
-from domain.errors import FilterRefusedError, UnavailableError
-from domain.filters import FilterSpec, Language
+from domain.errors import FilterRefusedError, RefusedError, UnavailableError
+from domain.filters import NEEDS_CONVERSION, FilterSpec, Language
 from filters.bounded_cache import BoundedCache
 from filters.evaluation import Evaluator
 from filters.expression import CompiledFilter, compile_filter, problems_beyond
 from filters.javascript.contract import JavaScriptEngine, JavaScriptFilter
 from filters.javascript.views import Views
-from filters.validation import NEEDS_CONVERSION
 from workers.passes import ExpressionPasses, JavaScriptPasses, Passes
 from workers.screen import ReplicaScreen
 from workers.staleness import Restoration, Standings
@@ -54,7 +53,7 @@ class ReplicaScreens:
             case Language.JAVASCRIPT:
                 return await self._javascript(request)
             case Language.GO:
-                raise FilterRefusedError((NEEDS_CONVERSION,))
+                raise RefusedError(NEEDS_CONVERSION)
 
     async def _javascript(self, request: ScreenRequest) -> Passes:
         if self._engine is None:

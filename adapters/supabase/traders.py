@@ -40,6 +40,8 @@ class StoredTrader:
 
     id: UUID
     user_id: UUID
+    tier: Tier
+    """The owner's tier now."""
     name: str
     description: str
     version: int
@@ -178,6 +180,7 @@ def _to_stored(row: Row, tier: Tier) -> StoredTrader:
     return StoredTrader(
         id=UUID(row["id"]),
         user_id=UUID(row["user_id"]),
+        tier=tier,
         name=row["name"],
         description=row["description"] or "",
         version=row["version"],

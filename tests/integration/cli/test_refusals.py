@@ -83,6 +83,21 @@ def test_a_pro_trader_may_not_be_faster_than_its_tier(pro: Command, always: Path
     assert "LimitReachedError" == error["error"]
 
 
+def test_a_filter_too_large_for_the_tier_is_refused_before_anything_is_stored(pro: Command, always: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large.filter"
+    large.write_text("match = " + " + ".join(f"sma(close, {candles})" for candles in range(2, 27)) + " > 0")
+    refused = "the filter uses 25 different indicators and your tier allows 24"
+    told = pro.refusal("trader", "create", "--name", "Mine", "--filter", large, "--interval", "5m", "--deploy")
+    assert ("FilterFileError", [refused]) == (told["error"], [problem["message"] for problem in told["problems"]])
+    assert [] == pro.answer("trader", "list")
+
+    create(pro, large)
+    assert refused in pro.refusal("trader", "deploy", "Mine")["message"]
+    create(pro, always, "--deploy", name="Other")
+    assert refused in pro.refusal("trader", "update", "Other", "--filter", large)["message"]
+    assert [("Mine", 1), ("Other", 1)] == [(trader["name"], trader["version"]) for trader in pro.answer("trader", "list")]
+
+
 def test_a_user_that_does_not_exist_is_named(elite: Command) -> None:
     error = elite.refusal("trader", "list", "--user", "nobody@cloudtrader.test")
     assert (1, "There is no user nobody@cloudtrader.test.") == (error["exit_code"], error["message"])

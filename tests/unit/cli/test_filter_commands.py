@@ -48,7 +48,7 @@ def test_a_filter_in_go_is_told_that_it_needs_conversion(run: Run, tmp_path: Pat
     result = run("filter", "check", str(written(tmp_path, "a.go", "package main\n")))
 
     assert 1 == result.exit_code
-    assert "write the filter anew as an expression" in result.stderr
+    assert "Write it anew in the expression language" in result.stderr
 
 
 def test_format_writes_the_file_once(run: Run, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ SETTINGS = TraderSettings(filter=FilterSpec(code="match = close > 1", interval=I
 STORED = StoredTrader(
     id=UUID(int=7),
     user_id=UUID(int=8),
+    tier=Tier.ELITE,
     name="Bounce [x]",
     description="",
     version=3,
@@ -207,7 +208,7 @@ def test_a_filter_that_never_failed_is_said_to_be_so() -> None:
 
 def test_what_holds_a_trader_back_stands_in_its_status_and_marks_it_in_the_list() -> None:
     condition = TraderCondition(
-        stage="filter", symbol="", code="filter_failing", message="it fails [for] every symbol", since=datetime(2026, 1, 5, 12, tzinfo=UTC)
+        stage="filter", symbol="", code="filter_failing", message="it fails [for] every symbol.", since=datetime(2026, 1, 5, 12, tzinfo=UTC)
     )
     held = replace(STORED, status=TraderStatus.RUNNING, status_reason="", conditions=(condition,))
 

@@ -29,7 +29,7 @@ def test_go_filters_need_conversion() -> None:
     (problem,) = check(replace(EXPRESSION, language=Language.GO))
 
     assert isinstance(problem, FilterProblem)
-    assert "write the filter anew as an expression" in problem.message
+    assert "Write it anew in the expression language" in problem.message
 
 
 def test_limits_are_checked_where_they_are_given() -> None:

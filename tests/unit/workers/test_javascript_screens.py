@@ -12,7 +12,7 @@ import pytest
 from activities.ports import Outcome, ScreenRequest, TickResult
 from adapters.candle_store import CANDLE, CLOSED, INTERVAL_CODES, VALUES
 from adapters.feeder_client import MarketReplica
-from domain.errors import FilterRefusedError, UnavailableError
+from domain.errors import FilterRefusedError, RefusedError, UnavailableError
 from domain.filters import FailureKind, FilterProblem, FilterSpec, Language, Trigger
 from domain.market import EPOCH, HISTORY_BLOCK, Interval, Market
 from domain.screening import Match, Progress
@@ -365,7 +365,7 @@ async def test_javascript_that_does_not_compile_is_refused_with_its_place(stage:
 
 
 async def test_go_is_refused_with_what_to_do(stage: Stage) -> None:
-    with pytest.raises(FilterRefusedError, match="cloudtrader import"):
+    with pytest.raises(RefusedError, match="cloudtrader trader update"):
         await stage.open("package main", Language.GO)
 
 
