@@ -1,6 +1,9 @@
 """What the browser's library answered to 798 calls, asked of the helpers in V8."""
 
 import json
+from bisect import bisect
+from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 
 from filters.javascript.contract import CANDLES, JavaScriptFilter, View
 from filters.javascript.isolate import Isolate
-from tests.unit.javascript.javascript_market import view, walk
+from tests.unit.javascript.javascript_market import M5, view, walk
 
 GOLDEN = Path(__file__).parents[4] / "shared" / "data" / "golden" / "javascript_helpers.json"
 CELLS = (1, 2, 3, 4, 5, 7, 8, 9, 10)
@@ -45,6 +48,8 @@ KLINES = "const K = klines.slice({first});\n"
 MADE = "for (const k of klines) for (const cell of k) cell;\nconst K = klines.slice({first});\n"
 """A filter that reads every cell is given plain rows from its second pass on."""
 OWN = "const K = {own};\n"
+CASES_OF_A_FILTER = 50_000
+"""Characters of recorded answers beside the candles."""
 
 
 def _golden() -> dict[str, Any]:
@@ -52,6 +57,7 @@ def _golden() -> dict[str, Any]:
 
 
 GIVEN = _golden()
+SETS = sorted(GIVEN["sets"])
 FUNCTIONS = sorted({case["fn"] for case in GIVEN["cases"]})
 
 
@@ -80,20 +86,39 @@ def test_every_recorded_call_is_asked() -> None:
     assert 34 == len(FUNCTIONS)
 
 
-@pytest.mark.parametrize("rows", [KLINES, MADE, OWN], ids=["klines", "klines read in full", "own arrays"])
+def _filters(rows: str, name: str, cases: list[dict[str, Any]]) -> Iterator[tuple[JavaScriptFilter, list[dict[str, Any]]]]:
+    """Filters that ask for these cases of one set, as many in each as a filter may hold."""
+    klines = GIVEN["sets"][name]
+    while cases:
+        sizes = list(accumulate(len(json.dumps(case)) for case in cases))
+        count = max(1, bisect(sizes, CASES_OF_A_FILTER))
+        some, cases = cases[:count], cases[count:]
+        code = rows.format(first=CANDLES - len(klines), own=json.dumps(klines)) + f"const CASES = {json.dumps(some)};\n" + CALL
+        yield JavaScriptFilter(code=code, interval=M5), some
+
+
+def _expect_all_right(isolate: Isolate, compiled: JavaScriptFilter, seen: View, some: list[dict[str, Any]]) -> None:
+    verdicts = isolate.run(compiled.key, seen)
+
+    assert () == verdicts.failures
+    wrong = [(some[int(index)]["fn"], some[int(index)]["args"]) for index in verdicts.conditions.get(0, ("answered",))[1:]]
+    assert ([], True) == (wrong, bool(verdicts.matched[0]))
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_helper_answers_as_in_the_browser(isolate: Isolate, market: dict[str, View], function: str, rows: str) -> None:
+def test_a_helper_answers_as_in_the_browser(isolate: Isolate, market: dict[str, View], function: str) -> None:
+    """Helper by helper: of rows as they are given, helpers share their work."""
     for name, seen in market.items():
         cases = [case for case in GIVEN["cases"] if case["fn"] == function and case["set"] == name]
-        for first in range(0, len(cases), 3):
-            some = cases[first : first + 3]
-            klines = GIVEN["sets"][name]
-            code = rows.format(first=CANDLES - len(klines), own=json.dumps(klines)) + f"const CASES = {json.dumps(some)};\n" + CALL
-            compiled = JavaScriptFilter(code=code, interval=next(iter(seen.windows)))
+        for compiled, some in _filters(KLINES, name, cases):
             isolate.load(compiled)
-            isolate.run(compiled.key, seen)
-            verdicts = isolate.run(compiled.key, seen)
+            _expect_all_right(isolate, compiled, seen, some)
 
-            assert () == verdicts.failures
-            wrong = [some[int(index)]["args"] for index in verdicts.conditions.get(0, ("answered",))[1:]]
-            assert ([], True) == (wrong, bool(verdicts.matched[0])), name
+
+@pytest.mark.parametrize("rows", [MADE, OWN], ids=["klines read in full", "own arrays"])
+@pytest.mark.parametrize("name", SETS)
+def test_helpers_answer_so_of_any_rows(isolate: Isolate, market: dict[str, View], name: str, rows: str) -> None:
+    for compiled, some in _filters(rows, name, [case for case in GIVEN["cases"] if case["set"] == name]):
+        isolate.load(compiled)
+        isolate.run(compiled.key, market[name])
+        _expect_all_right(isolate, compiled, market[name], some)
