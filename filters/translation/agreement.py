@@ -50,7 +50,7 @@ class Agreement:
 
     @property
     def is_exact(self) -> bool:
-        """Whether they never differ. Of a filter that never matched that says little."""
+        """Whether they never differ."""
         return not self.differing
 
     @property
@@ -60,6 +60,8 @@ class Agreement:
 
     def __str__(self) -> str:
         over = f"over {self.compared:,} evaluations of {self.symbols} symbols, {self.begin:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"
+        if self.is_exact and not self.matches:
+            return f"the same {over}, but neither ever matched: that proves little"
         if self.is_exact:
             return f"the same {over}: {self.matches:,} matches"
         first = self.differences[0]

@@ -82,6 +82,12 @@ async def test_a_proposal_comes_with_what_history_says(engine: InProcessEngine, 
     assert 0 < found.agreement.matches
 
 
+async def test_a_proof_by_filters_that_never_match_is_told_as_weak(engine: InProcessEngine, candles: PastCandles) -> None:
+    proposal = await propose(browsers("return parseFloat(ticker.c) < 0;"), candles, engine, SOME)
+    assert isinstance(proposal, Proposal)
+    assert str(proposal.agreement).endswith("but neither ever matched: that proves little")
+
+
 async def test_a_difference_of_definition_is_found_and_explained(engine: InProcessEngine, candles: PastCandles) -> None:
     code = "return parseFloat(klines[249][4]) > helpers.getLatestEMA(klines, 240);"
     found = await propose(browsers(code), candles, engine, 400)
