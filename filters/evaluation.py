@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from domain.filters import FailureKind, FilterFailure
 from domain.market import Interval
 from filters.bounded_cache import BoundedCache
-from filters.expression.calculation import Calculation, ColumnFailed, Columns, Vectors, never
+from filters.expression.calculation import Calculation, Vectors
+from filters.expression.calls import ColumnFailed, Columns, never
 from filters.expression.compiled import CompiledFilter
 from filters.frames import MarketSnapshot
 from filters.history import Moment, closed_moment, forming_moment

@@ -12,7 +12,7 @@ from adapters.fair_thread import Turns
 from adapters.feeder_client import MarketReplica
 from filters.evaluation import Evaluator
 from filters.expression import CompiledFilter
-from filters.expression.calculation import TurnOver, never
+from filters.expression.calls import TurnOver, never
 from filters.frames import MarketSnapshot
 from filters.held import held
 from filters.history import Reads

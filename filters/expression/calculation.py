@@ -8,57 +8,32 @@ from numpy.typing import NDArray
 
 from domain.market import Interval
 from filters.bounded_cache import BoundedCache
-from filters.expression.cost import microseconds_of
+from filters.expression.calls import Calls, Columns, is_dear, never, size_of
 from filters.expression.kernels import POINTWISE, UNKNOWN, WINDOWED, Array, Values
 from filters.expression.nodes import Aligned, Candles, Clock, Column, Constant, Node, Pointwise, Shifted, Ticker, Window, Windowed
-from filters.history import Moment, Stamp
+from filters.history import Moment
 
-ColumnKey = tuple[str, tuple[Stamp, ...]]
-Columns = BoundedCache[ColumnKey, tuple[Values, ...]]
 Vectors = dict[tuple[str, int], Array]
 
 NEWEST = 32
 """Nearly all filters look at the last few candles of an indicator only. These are kept by themselves, for a twentieth of the memory:
 whole columns can go then, and do not have to be computed again at the same candle."""
-DEAR = 20_000
-"""Microseconds. A function that takes longer is computed some symbols at a time."""
-SYMBOLS_AT_ONCE = 32
 MATRIX_BYTES = 128 * 2**20
 """Of values over several candles that one evaluation keeps for itself."""
-
-
-class ColumnFailed(Exception):  # noqa: N818 - the evaluator turns it into an outcome
-    """A column function raised; `node` is its key."""
-
-    def __init__(self, node: str, message: str) -> None:
-        super().__init__(message)
-        self.node = node
-
-
-class TurnOver(Exception):  # noqa: N818 - not an error
-    """It is another's turn. What was computed is kept: evaluating again goes on from there."""
-
-
-def never() -> bool:
-    """Whoever asks has the thread to himself."""
-    return False
 
 
 class Calculation:
     """Values of nodes at one moment. `vectors` remembers what was computed at it, `columns` what later moments can use too.
 
-    Once `is_over` says so, TurnOver is raised before the next function of the history or window is computed, or the next symbols of a dear
-    one, but not before some were: every turn gets further than the one before.
+    Raises TurnOver once `is_over` says so, see Calls.
     """
 
     def __init__(self, moment: Moment, vectors: Vectors, columns: Columns, is_over: Callable[[], bool] = never) -> None:
         self._moment = moment
         self._vectors = vectors
         self._columns = columns
-        self._is_over = is_over
+        self._calls = Calls(moment, columns, is_over)
         self._matrices: BoundedCache[str, tuple[int, Array]] = BoundedCache(MATRIX_BYTES)
-        self._has_computed = False
-        self._is_computing = False
         self.added = 0
         """Bytes of what this calculation has added to `vectors`."""
 
@@ -130,10 +105,7 @@ class Calculation:
         return self.at(node.argument, index - node.candles)
 
     def _windowed_at(self, node: Windowed, index: int) -> Array:
-        self._let_others_go_on()
-        values: Array = WINDOWED[node.kernel](self.over(node.argument, index - node.candles + 1, index), node.candles)[:, 0]
-        self._has_computed = True
-        return values
+        return self._calls.window(lambda: self._windowed_over(node, index, index))[:, 0]
 
     def _aligned_at(self, node: Aligned, index: int) -> Array:
         return self.at(node.argument, self._moment.aligned(self._grid(node), index))
@@ -213,19 +185,19 @@ class Calculation:
         found = self._columns.get(key)
         if found is None:
             found = tuple(output[:, -NEWEST:].T.copy() for output in self._column(node, interval))
-            self._columns.put(key, found, sum(output.nbytes for output in found))
+            self._columns.put(key, found, size_of(found))
         return found
 
     def _column(self, node: Column, interval: Interval) -> tuple[Values, ...]:
         """Every output of the node's call, from the anchor to the end of the history."""
-        if self._moment.is_forming and node.function.is_by_symbol and set(node.needs) == {interval} and microseconds_of(node) <= DEAR:
+        if self._moment.is_forming and node.function.is_by_symbol and set(node.needs) == {interval} and not is_dear(node):
             return self._forming_column(node, interval)
         key = (node.call, self._moment.stamp(node.needs))
         found = self._columns.get(key)
         if found is None:
             history = self._moment.histories[interval]
             found = self._called(node, history.anchor, history.end)
-            self._columns.put(key, found, sum(output.nbytes for output in found))
+            self._columns.put(key, found, size_of(found))
         return found
 
     def _forming_column(self, node: Column, interval: Interval) -> tuple[Values, ...]:
@@ -243,7 +215,8 @@ class Calculation:
             if moved.size:
                 for output, values in zip(outputs, self._called(node, history.anchor, history.end, moved), strict=True):
                     output[moved] = values
-        self._columns.put(key, (same, candles, *outputs), sum(values.nbytes for values in (candles, *outputs)))
+        kept = (same, candles, *outputs)
+        self._columns.put(key, kept, size_of(kept))
         return outputs
 
     def _forming_candles(self, interval: Interval) -> Array:
@@ -257,45 +230,13 @@ class Calculation:
         return self._vectors[key]
 
     def _called(self, node: Column | Window, first: int, last: int, rows: NDArray[np.intp] | None = None) -> tuple[Values, ...]:
-        """Every output of the node's function over these candles, for these rows or all, what it is computed from included."""
-        is_outermost = not self._is_computing
-        if is_outermost:
-            self._let_others_go_on()
-        self._is_computing = True
-        try:
-            inputs = [self.over(argument, first, last) for argument in node.arguments]
-            inputs = inputs if rows is None else [values[rows] for values in inputs]
-            if is_outermost and isinstance(node, Column) and microseconds_of(node) > DEAR:
-                return self._in_blocks(node, inputs)
-            return self._computed(node, inputs)
-        finally:
-            self._is_computing = not is_outermost
-            self._has_computed = True
+        """Every output of the node's function over these candles, for these rows or all."""
 
-    def _let_others_go_on(self) -> None:
-        if self._has_computed and self._is_over():
-            raise TurnOver
+        def inputs() -> list[Array]:
+            values = [self.over(argument, first, last) for argument in node.arguments]
+            return values if rows is None else [each[rows] for each in values]
 
-    def _in_blocks(self, node: Column, inputs: list[Array]) -> tuple[Values, ...]:
-        """As `_computed`, some symbols at a time; what was done in earlier turns is gone on with."""
-        key = (f"{node.call} begun", self._moment.stamp(node.needs))
-        begun = self._columns.get(key)
-        blocks = [begun] if begun else []
-        first = len(begun[0]) if begun else 0
-        for begin in range(first, self._moment.rows, SYMBOLS_AT_ONCE):
-            if begin > first and self._is_over():
-                done = _joined(blocks)
-                self._columns.put(key, done, sum(output.nbytes for output in done))
-                raise TurnOver
-            blocks.append(self._computed(node, [values[begin : begin + SYMBOLS_AT_ONCE] for values in inputs]))
-        self._columns.drop(key)
-        return _joined(blocks)
-
-    def _computed(self, node: Column | Window, inputs: list[Array]) -> tuple[Values, ...]:
-        try:
-            return node.function.compute(inputs, node.parameters)
-        except Exception as error:  # TA-Lib raises nothing narrower
-            raise ColumnFailed(node.key, f"{node.function.name}: {error}") from error
+        return self._calls.outputs(node, inputs)
 
     @staticmethod
     def _grid(node: Aligned) -> Interval:
@@ -330,7 +271,3 @@ class Calculation:
 def _differ(one: Array, other: Array) -> NDArray[np.bool_]:
     differ: NDArray[np.bool_] = (one != other) & ~(np.isnan(one) & np.isnan(other))
     return differ
-
-
-def _joined(blocks: list[tuple[Values, ...]]) -> tuple[Values, ...]:
-    return tuple(np.concatenate(outputs) for outputs in zip(*blocks, strict=True))

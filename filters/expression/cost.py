@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from filters.expression.nodes import Aligned, Column, Node, Pointwise, Shifted, Window, Windowed
+from filters.expression.nodes import Column, Node, Pointwise, Window, Windowed, inputs_of
 from filters.expression.weights import CANDLES, COLUMNS, POINTWISE, WINDOWED, WINDOWS
 
 _STEP = 4.0
@@ -45,7 +45,7 @@ def cost_of(nodes: Sequence[Node], results: Iterable[Node], indicators: int, lin
     for node in reversed(nodes):
         if not (width := widths.get(node.key)):
             continue
-        for child in _children(node):
+        for child in inputs_of(node):
             widths[child.key] = max(widths.get(child.key, 0), _width(node, width))
         if isinstance(node, Column | Window):
             if node.call in calls:
@@ -56,12 +56,6 @@ def cost_of(nodes: Sequence[Node], results: Iterable[Node], indicators: int, lin
     shares.sort(key=lambda share: share.estimated, reverse=True)
     total = timedelta(microseconds=sum(microseconds.values()))
     return Cost(indicators=indicators, nodes=len(nodes), estimated=total, shares=tuple(shares))
-
-
-def _children(node: Node) -> tuple[Node, ...]:
-    if isinstance(node, Shifted | Windowed | Aligned):
-        return (node.argument,)
-    return node.arguments if isinstance(node, Pointwise | Column | Window) else ()
 
 
 def _width(node: Node, width: int) -> int:

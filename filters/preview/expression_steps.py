@@ -14,7 +14,8 @@ from domain.filters import FailureKind, FilterFailure
 from domain.market import HISTORY_BLOCK, MINIMUM_HISTORY, Interval, history_anchor
 from filters.bounded_cache import BoundedCache
 from filters.expression import CompiledFilter
-from filters.expression.calculation import Calculation, ColumnFailed, ColumnKey, Columns
+from filters.expression.calculation import Calculation
+from filters.expression.calls import ColumnFailed, ColumnKey, Columns
 from filters.expression.kernels import POINTWISE, Array
 from filters.expression.nodes import Aligned, Constant, Node, Pointwise, Ticker
 from filters.frames import Matrix

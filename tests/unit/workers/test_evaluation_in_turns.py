@@ -13,7 +13,7 @@ from domain.filters import FilterSpec
 from domain.market import Interval
 from filters.evaluation import Evaluator
 from filters.expression import CompiledFilter, compile_filter
-from filters.expression.calculation import TurnOver
+from filters.expression.calls import TurnOver
 from filters.held import held
 from filters.outcome import Evaluation
 from tests.unit.filters.memory_market import MemorySnapshot, random_market
