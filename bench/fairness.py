@@ -1,8 +1,8 @@
-"""One user attacks a worker's thread with the dearest filters his tier allows; what the others notice: `python -m bench.fairness`.
+"""One user attacks a worker's thread with the dearest filters; what the others notice, in a minute: `python -m bench.fairness`.
 
-50 users with a tick trader each, drawn from the rules of bench/peers/rules.py, evaluate the forming candle once a second over 400 symbols,
-while the market sends 650 candles a second. Then the attacker joins with 20 tick traders. Everything runs on one core. The exit code is
-1 where the others' p99 more than doubles.
+50 users with a tick trader each, drawn from the rules of bench/peers/rules.py, evaluate the forming candle once a second over 400
+symbols, while the market sends 650 candles a second. Then the attacker joins with 20 tick traders of the dearest filters his tier allows.
+Everything runs on one core. The exit code is 1 where the others' p99 more than doubles.
 """
 
 import argparse

@@ -1,6 +1,7 @@
-"""The market feeder under load and under fire. One line per figure; the exit code is 1 where something was lost or a limit passed.
+"""The market feeder under load and under fire, in half an hour. One line per figure.
 
-`python -m bench.feeder` runs all of them, which takes half an hour; `load`, `throughput`, `clients` or `chaos` runs one.
+The exit code is 1 where something was lost or a limit passed. `python -m bench.feeder` runs all of them; `load`, `throughput`, `clients`
+or `chaos` runs one.
 """
 
 import argparse

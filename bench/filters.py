@@ -1,9 +1,9 @@
-"""Speed of expression filters on one core, 400 symbols of recorded candles, and of others at the same work: `python -m bench.filters`.
+"""Speed of expression filters on one core and of others at the same work, in two minutes: `python -m bench.filters`.
 
-An evaluation is one trader's filter over all symbols at one candle. Traders are drawn from the rules of bench/peers/rules.py; each has
-thresholds of his own, so that no two filters are the same. *Warm*: somebody else's filter has used the same indicators at this candle.
-Times are those of the one core, for all alike: what else the machine does counts for nothing.
-The exit code is 1 where a limit is passed or the others find different matches.
+An evaluation is one trader's filter over all 400 symbols of recorded candles at one candle. Traders are drawn from the rules of
+bench/peers/rules.py; each has thresholds of his own, so that no two filters are the same. *Warm*: somebody else's filter has used the
+same indicators at this candle. Times are those of the one core, for all alike: what else the machine does counts for nothing. The exit
+code is 1 where a limit is passed or the others find different matches.
 """
 
 import gc

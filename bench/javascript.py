@@ -1,4 +1,4 @@
-"""Speed and memory of browser filters on one core (CPU time), 379 symbols of 250 recorded candles: `python -m bench.javascript`.
+"""Speed (CPU time) and memory of browser filters over 379 symbols of 250 candles, in a minute: `python -m bench.javascript`.
 
 Beside each filter runs the same one the plain way: klines as texts that are in the isolate already, and the helpers as plainly as they can
 be written, parsing every text each time. The exit code is 1 where a limit is passed or the two ways find different matches.

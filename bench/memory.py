@@ -1,7 +1,8 @@
-"""Memory of one more trader on a worker: its screen, what it compiled and what its ticks leave behind: `python -m bench.memory`.
+"""Memory of one more trader on a worker, in half a minute: `python -m bench.memory`.
 
-Traders are opened and ticked as screening windows do it, over 400 symbols; the first ones fill what all share. Memory is the private
-memory that the kernel counts for the worker and its filter processes. The exit code is 1 where a limit is passed.
+Of its screen, what it compiled and what its ticks leave behind. Traders are opened and ticked as screening windows do it, over 400
+symbols; the first ones fill what all share. Memory is the private memory that the kernel counts for the worker and its filter processes.
+The exit code is 1 where a limit is passed.
 """
 
 import asyncio

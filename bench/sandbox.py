@@ -1,4 +1,4 @@
-"""What the jail costs, and what one user who attacks does to the others: `python -m bench.sandbox`.
+"""What the jail costs, and what one user who attacks does to the others, in a minute: `python -m bench.sandbox`.
 
 Twenty users screen 400 symbols with a filter of their own once a second, first undisturbed, then while another user's filters loop,
 fill the memory, kill their process and burn time behind promises, without a pause. The exit code is 1 where that more than doubles

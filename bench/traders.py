@@ -1,4 +1,4 @@
-"""The whole stack under load: elite traders at 5 s on this machine. One line per figure.
+"""The whole stack under load: elite traders at 5 s on this machine, in half an hour. One line per figure.
 
     python -m bench.traders [--traders 500 1000 2000] [--minutes 4] [--trigger close|tick]
 

@@ -62,7 +62,7 @@ def _held(frame: Frame, read: set[str]) -> HeldFrame:
 
 def _nodes(compiled: CompiledFilter) -> Iterator[Node]:
     """Every node of the filter once."""
-    waiting: list[Node] = [compiled.match, *compiled.conditions.values(), *compiled.series.values()]
+    waiting = list(compiled.results)
     seen: set[str] = set()
     while waiting:
         node = waiting.pop()

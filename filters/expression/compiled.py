@@ -35,10 +35,15 @@ class CompiledFilter:
         """Names of the plotted series, in the order of the text."""
         return tuple(name for name in self.series if name != SCORE)
 
+    @property
+    def results(self) -> tuple[Node, ...]:
+        """Everything that is evaluated."""
+        return (self.match, *self.conditions.values(), *self.series.values())
+
     @cached_property
     def is_live(self) -> bool:
         """Whether it reads the ticker, so that its result holds for one snapshot only."""
-        return any(node.is_live for node in (self.match, *self.conditions.values(), *self.series.values()))
+        return any(node.is_live for node in self.results)
 
 
 SCORE = "score"
