@@ -9,10 +9,10 @@ from adapters.sandbox.host import Memories
 from adapters.sandbox.limits import Limits
 from adapters.sandbox.nursery import run
 from domain.errors import FilterRefusedError
-from domain.filters import FailureKind, FilterFailure, FilterProblem
+from domain.filters import FailureKind, FilterFailure
 from domain.market import Interval
 from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, Verdicts, View, Window
-from filters.javascript.isolate import Isolate
+from filters.javascript.isolate import Isolate, problems_of
 from workers.filter_messages import Pass, order_from_bytes, problems_to_bytes, verdicts_to_bytes, view_of
 
 ISOLATES = 16
@@ -25,7 +25,7 @@ class FilterHost:
     """One isolate per user, made when needed and forgotten when others were needed more lately."""
 
     def __init__(self) -> None:
-        self._isolates: OrderedDict[str, _Home] = OrderedDict()
+        self._isolates: OrderedDict[str, Isolate] = OrderedDict()
         self.is_spent = False
         """A filter was ended by V8: what is left of it is better ended with the process than repaired."""
 
@@ -33,71 +33,37 @@ class FilterHost:
         """A pass of a filter, or the problems of one that is only to be checked."""
         order = order_from_bytes(request)
         if not isinstance(order, Pass):
-            return problems_to_bytes(_check(order))
-        home = self._home(owner)
-        verdicts = home.run(order, view_of(order, memories[order.memory]))
-        self.is_spent = home.is_poisoned
+            return problems_to_bytes(problems_of(order))
+        isolate = self._isolate(owner)
+        verdicts = _run(isolate, order, view_of(order, memories[order.memory]))
+        self.is_spent = isolate.is_poisoned
         return verdicts_to_bytes(verdicts)
 
     def forget(self, owner: str) -> None:
         """The user's filters run in another process from now on."""
-        home = self._isolates.pop(owner, None)
-        if home is not None:
-            home.close()
+        isolate = self._isolates.pop(owner, None)
+        if isolate is not None:
+            isolate.close()
 
-    def _home(self, owner: str) -> "_Home":
-        home = self._isolates.get(owner)
-        if home is None or home.is_full:
+    def _isolate(self, owner: str) -> Isolate:
+        isolate = self._isolates.get(owner)
+        if isolate is None or len(isolate.loaded) >= FILTERS:
             self.forget(owner)
             while len(self._isolates) >= ISOLATES:
                 self.forget(next(iter(self._isolates)))
-            home = self._isolates[owner] = _Home()
+            isolate = self._isolates[owner] = Isolate()
         self._isolates.move_to_end(owner)
-        return home
+        return isolate
 
 
-class _Home:
-    """The isolate of one user."""
-
-    def __init__(self) -> None:
-        self._isolate = Isolate()
-        self._keys: set[str] = set()
-
-    @property
-    def is_full(self) -> bool:
-        return len(self._keys) >= FILTERS
-
-    @property
-    def is_poisoned(self) -> bool:
-        return self._isolate.is_poisoned
-
-    def run(self, order: Pass, view: View) -> Verdicts:
-        try:
-            self._isolate.load(order.compiled)
-        except FilterRefusedError as refused:
-            return _refused(refused.problems, len(view.symbols))
-        self._keys.add(order.compiled.key)
-        return self._isolate.run(order.compiled.key, view, order.allowed)
-
-    def close(self) -> None:
-        self._isolate.close()
-
-
-def _check(compiled: JavaScriptFilter) -> tuple[FilterProblem, ...]:
-    isolate = Isolate()
+def _run(isolate: Isolate, order: Pass, view: View) -> Verdicts:
     try:
-        isolate.load(compiled)
+        isolate.load(order.compiled)
     except FilterRefusedError as refused:
-        return refused.problems
-    finally:
-        isolate.close()
-    return ()
-
-
-def _refused(problems: tuple[FilterProblem, ...], rows: int) -> Verdicts:
-    first = problems[0]
-    failure = FilterFailure(kind=FailureKind.COMPILE, message=first.message, line=first.line, symbols=rows)
-    return Verdicts(matched=np.zeros(rows, np.bool_), failed=np.ones(rows, np.bool_), failures=(failure,))
+        first = refused.problems[0]
+        failure = FilterFailure(kind=FailureKind.COMPILE, message=first.message, line=first.line)
+        return Verdicts.all_failed(failure, len(view.symbols))
+    return isolate.run(order.compiled.key, view, order.allowed)
 
 
 def _warm_up() -> None:
@@ -106,9 +72,9 @@ def _warm_up() -> None:
     window = Window(first_index=np.zeros(1, np.int64), values=np.ones((1, len(COLUMNS), CANDLES)))
     view = View(symbols=("BTCUSDT",), windows={Interval.M5: window}, tickers=np.ones((1, len(TICKER_FIELDS))))
     order = Pass(compiled=compiled, memory=0, rows=1, first=0, symbols=view.symbols, allowed=timedelta(seconds=10))
-    home = _Home()
-    verdicts_to_bytes(home.run(order, view))
-    home.close()
+    isolate = Isolate()
+    verdicts_to_bytes(_run(isolate, order, view))
+    isolate.close()
 
 
 if __name__ == "__main__":

@@ -11,13 +11,21 @@ from numpy.typing import NDArray
 
 from domain.filters import FailureKind, FilterFailure, FilterProblem
 from domain.market import Interval
-from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, Verdicts, View, Window
-
-LONGEST_TEXT = 500
-"""Characters of a message, or of a condition."""
-MOST_SAID = 32
-"""Conditions of a row, and failures of a pass."""
-_MATCHED, _FAILED = 1, 2
+from filters.javascript.contract import (
+    CANDLES,
+    COLUMNS,
+    CONDITION_LENGTH,
+    CONDITIONS,
+    FAILED,
+    FAILURES,
+    MATCHED,
+    MESSAGE_LENGTH,
+    TICKER_FIELDS,
+    JavaScriptFilter,
+    Verdicts,
+    View,
+    Window,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +113,7 @@ def verdicts_to_bytes(verdicts: Verdicts) -> bytes:
         "conditions": {str(row): conditions for row, conditions in verdicts.conditions.items()},
         "failures": [[failure.kind, failure.message, failure.line, failure.symbol, failure.symbols] for failure in verdicts.failures],
     }
-    codes = verdicts.matched * np.uint8(_MATCHED) + verdicts.failed * np.uint8(_FAILED)
+    codes = verdicts.matched * np.uint8(MATCHED) + verdicts.failed * np.uint8(FAILED)
     return codes.astype(np.uint8).tobytes() + json.dumps(said).encode()
 
 
@@ -113,15 +121,15 @@ def verdicts_from_bytes(answer: bytes, symbols: Sequence[str]) -> Verdicts:
     """What a filter process said of these symbols, cut to what may be said. Raises ValueError for anything else."""
     rows = len(symbols)
     codes = np.frombuffer(answer[:rows], np.uint8)
-    if len(codes) != rows or codes.max(initial=0) > _FAILED:
+    if len(codes) != rows or codes.max(initial=0) > FAILED:
         raise ValueError("no verdict, or none that is known, for some symbols")
     try:
         said = json.loads(answer[rows:])
-        conditions = {int(row): _texts(texts) for row, texts in said["conditions"].items() if codes[int(row)] == _MATCHED}
-        failures = tuple(_failure(told, symbols) for told in said["failures"][:MOST_SAID])
+        conditions = {int(row): _texts(texts) for row, texts in said["conditions"].items() if codes[int(row)] == MATCHED}
+        failures = tuple(_failure(told, symbols) for told in said["failures"][: FAILURES + 1])
     except (TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise ValueError(f"not what a filter process says: {error!r}") from error
-    return Verdicts(matched=codes == _MATCHED, failed=codes == _FAILED, conditions=conditions, failures=failures)
+    return Verdicts(matched=codes == MATCHED, failed=codes == FAILED, conditions=conditions, failures=failures)
 
 
 def problems_to_bytes(problems: Sequence[FilterProblem]) -> bytes:
@@ -134,23 +142,23 @@ def problems_from_bytes(answer: bytes) -> tuple[FilterProblem, ...]:
     try:
         return tuple(
             FilterProblem(
-                message=str(message)[:LONGEST_TEXT], line=int(line), column=int(column), suggestion=str(suggestion)[:LONGEST_TEXT]
+                message=str(message)[:MESSAGE_LENGTH], line=int(line), column=int(column), suggestion=str(suggestion)[:MESSAGE_LENGTH]
             )
-            for message, line, column, suggestion in json.loads(answer)[:MOST_SAID]
+            for message, line, column, suggestion in json.loads(answer)[:FAILURES]
         )
     except (TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"not what a filter process says: {error!r}") from error
 
 
 def _texts(texts: Sequence[object]) -> tuple[str, ...]:
-    return tuple(str(text)[:LONGEST_TEXT] for text in texts[:MOST_SAID])
+    return tuple(str(text)[:CONDITION_LENGTH] for text in texts[:CONDITIONS])
 
 
 def _failure(told: Sequence[Any], symbols: Sequence[str]) -> FilterFailure:
     kind, message, line, symbol, count = told
     return FilterFailure(
         kind=FailureKind(kind),
-        message=str(message)[:LONGEST_TEXT],
+        message=str(message)[:MESSAGE_LENGTH],
         line=None if line is None else int(line),
         symbol=symbol if symbol in symbols else "",
         symbols=max(1, min(int(count), len(symbols))),

@@ -7,8 +7,6 @@ from functools import partial
 from types import TracebackType
 from typing import Self, cast
 
-import numpy as np
-
 from adapters.sandbox.limits import Limits
 from adapters.sandbox.pool import Pool, Statistics
 from adapters.sandbox.process import Request
@@ -16,7 +14,7 @@ from adapters.sandbox.report import JailReport
 from adapters.sandbox.sealed import SealedMemory
 from adapters.sandbox.watch import Answer, Ending
 from domain.filters import FailureKind, FilterFailure, FilterProblem
-from filters.javascript.contract import JavaScriptFilter, Verdicts, View
+from filters.javascript.contract import PASS, JavaScriptFilter, Verdicts, View, joined
 from workers.filter_messages import (
     Pass,
     check_to_bytes,
@@ -27,9 +25,7 @@ from workers.filter_messages import (
 )
 
 ROWS_AT_ONCE = 512
-"""Rows of a view that are one request: all symbols of the market live, a part of a preview's candles."""
-ALLOWED = timedelta(seconds=2)
-"""Time of a request, after which V8 ends it."""
+"""Rows of a view that are one request: as a rule all of them."""
 _GRACE = timedelta(milliseconds=500)
 """Processor time after that, when the kernel ends what V8 did not end."""
 _LANES = 2
@@ -46,9 +42,9 @@ _WORDS = {
 class FilterSandbox:
     """An async context manager. Entering never fails; where no process can be had, `evaluate` and `check` raise UnavailableError."""
 
-    def __init__(self, *, at_once: int | None = None, allow_weak: bool = False, allowed: timedelta = ALLOWED) -> None:
+    def __init__(self, *, at_once: int | None = None, allow_weak: bool = False, allowed: timedelta = PASS) -> None:
         """`at_once`: filters run at the same time; as many as processors, at least two. `allow_weak`: run them also where the jail is
-        not sufficient. `allowed`: the time of a request."""
+        not sufficient. `allowed`: the time of a request, after which V8 ends it."""
         self._allowed = allowed
         self._pool = Pool(_PROGRAM, Limits(), cpu_per_request=allowed + _GRACE, at_once=at_once, allow_weak=allow_weak)
         self._memories: weakref.WeakKeyDictionary[View, SealedMemory] = weakref.WeakKeyDictionary()
@@ -70,13 +66,15 @@ class FilterSandbox:
         return self._pool.statistics()
 
     async def evaluate(self, user: str, compiled: JavaScriptFilter, view: View) -> Verdicts:
-        """One pass over all rows. Once a part of it had to be ended, the rest is not run and failed for the same reason."""
+        """One pass over all rows. Once a part of it was hopeless, the rest is not run and failed for the same reason."""
         parts: list[Verdicts] = []
         for first in range(0, len(view.symbols), ROWS_AT_ONCE):
             symbols = view.symbols[first : first + ROWS_AT_ONCE]
-            ended = next((failure for part in parts[-1:] for failure in part.failures if _ends_all(failure, part)), None)
-            parts.append(_all_failed(ended, symbols) if ended else await self._evaluate(user, compiled, view, first, symbols))
-        return _joined(parts)
+            if parts and parts[-1].is_hopeless():
+                parts.append(Verdicts.all_failed(parts[-1].failures[0], len(symbols)))
+            else:
+                parts.append(await self._evaluate(user, compiled, view, first, symbols))
+        return joined(parts)
 
     async def check(self, compiled: JavaScriptFilter) -> tuple[FilterProblem, ...]:
         """What keeps the filter from being run; nothing of it is run. Raises UnavailableError."""
@@ -85,7 +83,7 @@ class FilterSandbox:
         )
         if answer.ending is Ending.ANSWERED:
             return cast("tuple[FilterProblem, ...]", answer.content)
-        return (FilterProblem(message=f"It cannot be compiled. {_failure(answer, 1).message}", line=1, column=1),)
+        return (FilterProblem(message=f"It cannot be compiled. {_failure(answer).message}", line=1, column=1),)
 
     async def _evaluate(self, user: str, compiled: JavaScriptFilter, view: View, first: int, symbols: tuple[str, ...]) -> Verdicts:
         memory = self._memory(view, compiled)
@@ -93,7 +91,7 @@ class FilterSandbox:
         read = partial(verdicts_from_bytes, symbols=symbols)
         answer = await self._pool.ask(Request(owner=user, body=order.to_bytes(), memories=(memory,), read=read))
         if answer.ending is not Ending.ANSWERED:
-            return replace(_all_failed(_failure(answer, len(symbols)), symbols), busy=answer.busy)
+            return Verdicts.all_failed(_failure(answer), len(symbols), answer.busy)
         return replace(cast("Verdicts", answer.content), busy=answer.busy)
 
     def _memory(self, view: View, compiled: JavaScriptFilter) -> SealedMemory:
@@ -104,40 +102,7 @@ class FilterSandbox:
         return memory
 
 
-def _ends_all(failure: FilterFailure, part: Verdicts) -> bool:
-    return failure.kind is not FailureKind.RUNTIME and failure.symbols == len(part.failed)
-
-
-def _failure(answer: Answer, rows: int) -> FilterFailure:
+def _failure(answer: Answer) -> FilterFailure:
     kind, words = _WORDS[answer.ending]
     pause = f" for {answer.detail}." if kind is FailureKind.SUSPENDED else ""
-    return FilterFailure(kind=kind, message=words + pause, symbols=rows)
-
-
-def _all_failed(failure: FilterFailure, symbols: tuple[str, ...]) -> Verdicts:
-    rows = len(symbols)
-    failures = (replace(failure, symbols=rows),)
-    return Verdicts(matched=np.zeros(rows, np.bool_), failed=np.ones(rows, np.bool_), failures=failures)
-
-
-def _joined(parts: list[Verdicts]) -> Verdicts:
-    """Of the parts of one view, in its order."""
-    if len(parts) == 1:
-        return parts[0]
-    conditions: dict[int, tuple[str, ...]] = {}
-    failures: dict[tuple[FailureKind, str, int | None], FilterFailure] = {}
-    first = 0
-    for part in parts:
-        conditions |= {first + row: said for row, said in part.conditions.items()}
-        for failure in part.failures:
-            place = failure.kind, failure.message, failure.line
-            earlier = failures.get(place)
-            failures[place] = replace(earlier, symbols=earlier.symbols + failure.symbols) if earlier else failure
-        first += len(part.matched)
-    return Verdicts(
-        matched=np.concatenate([part.matched for part in parts]) if parts else np.zeros(0, np.bool_),
-        failed=np.concatenate([part.failed for part in parts]) if parts else np.zeros(0, np.bool_),
-        conditions=conditions,
-        failures=tuple(failures.values()),
-        busy=sum((part.busy for part in parts), timedelta()),
-    )
+    return FilterFailure(kind=kind, message=words + pause)

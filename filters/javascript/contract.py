@@ -1,7 +1,7 @@
 """What the JavaScript engine takes and gives, whichever process runs it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import Protocol
@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.filters import FilterFailure, FilterProblem
+from domain.filters import FailureKind, FilterFailure, FilterProblem, FilterSpec
 from domain.market import Interval
 
 CANDLES = 250
@@ -18,6 +18,18 @@ COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "
 """In the order of `Window.values`; the names are those of a Frame's columns."""
 TICKER_FIELDS = ("last", "open", "high", "low", "volume", "quote_volume", "change", "change_percent", "weighted_average")
 """In the order of `View.tickers`; the names are those of the Tickers' columns."""
+PASS = timedelta(seconds=2)
+"""The longest time for one pass over all rows."""
+CONDITIONS, CONDITION_LENGTH = 32, 200
+"""So many conditions are kept of a match, and so many characters of each."""
+MESSAGE_LENGTH = 500
+"""Characters of what is said of a failure."""
+FAILURES = 16
+"""So many different failures of a pass are told one by one, the rest as one more."""
+MATCHED, FAILED = 1, 2
+"""Verdicts as they are written in memory; 0 is no match."""
+HOPELESS = frozenset({FailureKind.COMPILE, FailureKind.TIMEOUT, FailureKind.MEMORY, FailureKind.CRASHED, FailureKind.SUSPENDED})
+"""Where all rows of a pass fail like this, those of the next would too, each pass at the engine's full patience."""
 _ENGINE_VERSION = "javascript/1"
 
 
@@ -31,6 +43,12 @@ class JavaScriptFilter:
     others: tuple[Interval, ...] = ()
     """Further timeframes."""
     truthy: bool = False
+
+    @staticmethod
+    def of(spec: FilterSpec) -> "JavaScriptFilter":
+        """The filter of a trader."""
+        others = tuple(sorted({*spec.required_intervals} - {spec.interval}))
+        return JavaScriptFilter(code=spec.code, interval=spec.interval, others=others, truthy=spec.truthy)
 
     @property
     def required(self) -> Mapping[Interval, int]:
@@ -76,6 +94,37 @@ class Verdicts:
     """Grouped: one for each kind, message and line."""
     busy: timedelta = timedelta()
     """CPU time it took."""
+
+    @staticmethod
+    def all_failed(failure: FilterFailure, rows: int, busy: timedelta = timedelta()) -> "Verdicts":
+        """Every row failed alike."""
+        told = (replace(failure, symbols=rows),)
+        return Verdicts(matched=np.zeros(rows, np.bool_), failed=np.ones(rows, np.bool_), failures=told, busy=busy)
+
+    def is_hopeless(self) -> bool:
+        """Whether every row failed, and none would do better next time."""
+        return bool(self.failed.size and self.failed.all()) and all(failure.kind in HOPELESS for failure in self.failures)
+
+
+def joined(parts: Sequence[Verdicts]) -> Verdicts:
+    """The verdicts on the parts of one view, in its order."""
+    conditions: dict[int, tuple[str, ...]] = {}
+    failures: dict[tuple[FailureKind, str, int | None], FilterFailure] = {}
+    first = 0
+    for part in parts:
+        conditions |= {first + row: said for row, said in part.conditions.items()}
+        for failure in part.failures:
+            place = failure.kind, failure.message, failure.line
+            earlier = failures.get(place)
+            failures[place] = replace(earlier, symbols=earlier.symbols + failure.symbols) if earlier else failure
+        first += len(part.matched)
+    return Verdicts(
+        matched=np.concatenate([np.zeros(0, np.bool_), *(part.matched for part in parts)]),
+        failed=np.concatenate([np.zeros(0, np.bool_), *(part.failed for part in parts)]),
+        conditions=conditions,
+        failures=tuple(failures.values()),
+        busy=sum((part.busy for part in parts), timedelta()),
+    )
 
 
 class JavaScriptEngine(Protocol):

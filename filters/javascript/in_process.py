@@ -5,10 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import TracebackType
 
-from domain.errors import FilterRefusedError
 from domain.filters import FilterProblem
-from filters.javascript.contract import JavaScriptFilter, Verdicts, View
-from filters.javascript.isolate import PASS, Isolate
+from filters.javascript.contract import PASS, JavaScriptFilter, Verdicts, View
+from filters.javascript.isolate import Isolate, problems_of
 
 
 class InProcessEngine:
@@ -32,7 +31,7 @@ class InProcessEngine:
 
     async def check(self, compiled: JavaScriptFilter) -> tuple[FilterProblem, ...]:
         """What keeps the filter from being run; nothing of it is run."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._check, compiled)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, problems_of, compiled)
 
     def _evaluate(self, user: str, compiled: JavaScriptFilter, view: View) -> Verdicts:
         isolate = self._isolates.get(user)
@@ -40,16 +39,6 @@ class InProcessEngine:
             isolate = self._isolates[user] = Isolate()
         isolate.load(compiled)
         return isolate.run(compiled.key, view, self._allowed)
-
-    def _check(self, compiled: JavaScriptFilter) -> tuple[FilterProblem, ...]:
-        isolate = Isolate()
-        try:
-            isolate.load(compiled)
-        except FilterRefusedError as refused:
-            return refused.problems
-        finally:
-            isolate.close()
-        return ()
 
     def _close(self) -> None:
         for isolate in self._isolates.values():

@@ -16,9 +16,23 @@ from numpy.typing import NDArray
 from py_mini_racer import JSEvalException, JSTimeoutException
 
 from domain.errors import FilterRefusedError
-from domain.filters import FailureKind, FilterFailure
+from domain.filters import FailureKind, FilterFailure, FilterProblem
 from filters.javascript.cells import read_as_numbers
-from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, Verdicts, View
+from filters.javascript.contract import (
+    CANDLES,
+    COLUMNS,
+    CONDITION_LENGTH,
+    CONDITIONS,
+    FAILED,
+    FAILURES,
+    MATCHED,
+    MESSAGE_LENGTH,
+    PASS,
+    TICKER_FIELDS,
+    JavaScriptFilter,
+    Verdicts,
+    View,
+)
 from filters.javascript.engine import MEMORY, new_racer
 from filters.javascript.syntax import syntax_problem, unreadable
 
@@ -38,10 +52,6 @@ LIBRARY = (
     "entry",
 )
 """The files of the library in the order of the program they make."""
-PASS = timedelta(seconds=2)
-"""The longest time for one pass over all rows."""
-FAILURES = 16
-"""So many different failures of a pass are told one by one."""
 _CHUNK_WINDOWS = 128
 """Windows (rows times intervals) that are written into the isolate at once: 2.3 MB while a pass lasts."""
 _SYMBOL_UNITS = 40
@@ -53,7 +63,18 @@ _PARTS: tuple[tuple[Any, ...], ...] = (
     (np.uint8,),
 )
 """Of the memory, each for all windows: the kind of its numbers and how many there are."""
-_MATCHED, _FAILED = 1, 2
+_BOUNDS = {
+    "CANDLES": CANDLES,
+    "COLUMNS": len(COLUMNS),
+    "TICKERS": len(TICKER_FIELDS),
+    "SYMBOL_UNITS": _SYMBOL_UNITS,
+    "CONDITIONS": CONDITIONS,
+    "CONDITION_LENGTH": CONDITION_LENGTH,
+    "MESSAGE_LENGTH": MESSAGE_LENGTH,
+    "MATCHED": MATCHED,
+    "FAILED": FAILED,
+}
+"""What the library is told, by the names it has there."""
 _COLLECTED_EVERY = 1.0
 """Seconds."""
 _COMPILE = timedelta(seconds=2)
@@ -124,7 +145,7 @@ class Isolate:
             self._collect()
         except JSEvalException as error:
             self.is_poisoned = True
-            return _all_failed(view, self._reason(error, allowed), timedelta(seconds=time.process_time() - started))
+            return Verdicts.all_failed(self._reason(error, allowed), len(view.symbols), timedelta(seconds=time.process_time() - started))
         return found.verdicts(timedelta(seconds=time.process_time() - started))
 
     def close(self) -> None:
@@ -160,7 +181,7 @@ class Isolate:
             return FilterFailure(kind=FailureKind.TIMEOUT, message=f"It took longer than {allowed.total_seconds():g} s for all symbols.")
         if self._racer.was_hard_memory_limit_reached():
             return FilterFailure(kind=FailureKind.MEMORY, message=f"It used more than {MEMORY // 2**20} MB.")
-        return FilterFailure(kind=FailureKind.RUNTIME, message=str(error).split("\n", 1)[0][:500])
+        return FilterFailure(kind=FailureKind.RUNTIME, message=str(error).split("\n", 1)[0][:MESSAGE_LENGTH])
 
 
 class _Clock:
@@ -214,8 +235,8 @@ class _Found:
                 self._failure(FailureKind.RUNTIME, "Further failures, each another.", None, rest[0][1][0], sum(f[1][1] for f in rest))
             )
         return Verdicts(
-            matched=self._verdicts == _MATCHED,
-            failed=self._verdicts == _FAILED,
+            matched=self._verdicts == MATCHED,
+            failed=self._verdicts == FAILED,
             conditions=self._conditions,
             failures=tuple(failures),
             busy=busy,
@@ -225,10 +246,16 @@ class _Found:
         return FilterFailure(kind=FailureKind(kind), message=message, line=line, symbol=self._symbols[row], symbols=rows)
 
 
-def _all_failed(view: View, failure: FilterFailure, busy: timedelta) -> Verdicts:
-    rows = len(view.symbols)
-    told = FilterFailure(kind=failure.kind, message=failure.message, symbols=rows)
-    return Verdicts(matched=np.zeros(rows, bool), failed=np.ones(rows, bool), failures=(told,), busy=busy)
+def problems_of(compiled: JavaScriptFilter) -> tuple[FilterProblem, ...]:
+    """What keeps the filter from being run; nothing of it is run."""
+    isolate = Isolate()
+    try:
+        isolate.load(compiled)
+    except FilterRefusedError as refused:
+        return refused.problems
+    finally:
+        isolate.close()
+    return ()
 
 
 def _chunks(rows: int, intervals: int) -> list[tuple[int, int]]:
@@ -251,4 +278,5 @@ def _program() -> str:
     folder = resources.files("filters.javascript") / "library"
     text = "\n".join((folder / f"{name}.js").read_text(encoding="utf-8") for name in LIBRARY)
     entries = "const { load: $load, run: $run, takeInput: $takeInput, rest: $rest }"
-    return f'{entries} = (function () {{ "use strict";\n{text}\n}})(); 0\n//# sourceURL=library'
+    bounds = ", ".join(f"{name} = {value}" for name, value in _BOUNDS.items())
+    return f'{entries} = (function () {{ "use strict"; const {bounds};\n{text}\n}})(); 0\n//# sourceURL=library'

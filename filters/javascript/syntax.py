@@ -9,6 +9,7 @@ from functools import cache
 from py_mini_racer import JSEvalException, MiniRacer
 
 from domain.filters import FilterProblem, FilterSpec
+from filters.javascript.contract import MESSAGE_LENGTH
 from filters.javascript.engine import MEMORY, new_racer
 
 LONGEST = 100_000
@@ -47,10 +48,10 @@ def syntax_problem(said: str, code: str) -> FilterProblem:
     """The problem in the owner's lines and columns, from what V8 says of a body it does not compile."""
     found = _PLACE.match(said)
     if found is None:
-        return FilterProblem(message=said.split("\n", 1)[0][:500], line=1, column=1)
+        return FilterProblem(message=said.split("\n", 1)[0][:MESSAGE_LENGTH], line=1, column=1)
     lines = code.split("\n")
     line = int(found[1]) - _HEADER_LINES
-    message = found[2][:500]
+    message = found[2][:MESSAGE_LENGTH]
     if not 1 <= line <= len(lines):
         return FilterProblem(message=_in_words(message, is_at_end=True), line=len(lines), column=len(lines[-1]) + 1)
     marks = said.split("\n")

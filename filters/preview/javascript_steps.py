@@ -9,7 +9,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from domain.errors import RefusedError
-from domain.filters import FailureKind, FilterFailure
 from domain.market import Interval
 from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptEngine, JavaScriptFilter, Verdicts, View, Window
 from filters.preview.outcomes import Cells, Described, Outcome, Outcomes, Step
@@ -18,8 +17,6 @@ from filters.preview.rolling_ticker import RollingTicker
 
 EVALUATIONS_AT_ONCE = 256
 """A pass this long answers soon enough for a progress bar and fills few megabytes."""
-HOPELESS = {FailureKind.TIMEOUT, FailureKind.MEMORY, FailureKind.CRASHED, FailureKind.SUSPENDED}
-"""Where a whole pass ends like this, the thousands that follow would too, each at the engine's full patience."""
 
 
 async def javascript_steps(
@@ -112,6 +109,5 @@ def _is_complete(past: PastInterval, rows: NDArray[np.intp], seen: Indices) -> N
 
 
 def _give_up_if_hopeless(verdicts: Verdicts) -> None:
-    if verdicts.failed.size and verdicts.failed.all() and all(failure.kind in HOPELESS for failure in verdicts.failures):
-        worst: FilterFailure = verdicts.failures[0]
-        raise RefusedError(f"The preview was given up, because the filter fails everywhere: {worst}")
+    if verdicts.is_hopeless():
+        raise RefusedError(f"The preview was given up, because the filter fails everywhere: {verdicts.failures[0]}")

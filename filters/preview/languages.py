@@ -48,8 +48,7 @@ async def prepare(spec: FilterSpec, engine: JavaScriptEngine | None, user: str) 
         raise RefusedError(f"A filter in {spec.language} is never run: it needs conversion first.")
     if engine is None:
         raise RefusedError("A filter in JavaScript needs an engine to run it.")
-    others = tuple(interval for interval in spec.required_intervals if interval is not spec.interval)
-    compiled = JavaScriptFilter(code=spec.code, interval=spec.interval, others=others, truthy=spec.truthy)
+    compiled = JavaScriptFilter.of(spec)
     if problems := await engine.check(compiled):
         raise FilterRefusedError(problems)
     return PreparedJavaScript(compiled, engine, user)

@@ -1,13 +1,10 @@
 """A filter as the browser evaluated it: whole lists of klines made beforehand, and helpers that calculate everything anew."""
 
 from dataclasses import replace
-from datetime import timedelta
 from importlib import resources
 
-import numpy as np
-
 from domain.filters import FilterProblem
-from filters.javascript.contract import JavaScriptEngine, JavaScriptFilter, Verdicts, View, Window
+from filters.javascript.contract import JavaScriptEngine, JavaScriptFilter, Verdicts, View, Window, joined
 
 ROWS_AT_ONCE = 32
 _LINES = (resources.files("filters.translation") / "browser_library.js").read_text(encoding="utf-8").splitlines()
@@ -30,16 +27,7 @@ class AsInTheBrowser:
     async def evaluate(self, user: str, compiled: JavaScriptFilter, view: View) -> Verdicts:
         """All rows, a few to a pass of the engine: they take long. Raises UnavailableError."""
         wrapped, rows = _wrapped(compiled), len(view.symbols)
-        passes = [await self._engine.evaluate(user, wrapped, _part(view, first)) for first in range(0, rows, ROWS_AT_ONCE)]
-        return Verdicts(
-            matched=np.concatenate([each.matched for each in passes]),
-            failed=np.concatenate([each.failed for each in passes]),
-            conditions={
-                place * ROWS_AT_ONCE + row: conditions for place, each in enumerate(passes) for row, conditions in each.conditions.items()
-            },
-            failures=tuple(failure for each in passes for failure in each.failures),
-            busy=sum((each.busy for each in passes), start=timedelta()),
-        )
+        return joined([await self._engine.evaluate(user, wrapped, _part(view, first)) for first in range(0, rows, ROWS_AT_ONCE)])
 
     async def check(self, compiled: JavaScriptFilter) -> tuple[FilterProblem, ...]:
         """What keeps the filter from being run."""

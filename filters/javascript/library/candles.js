@@ -5,9 +5,7 @@
 // filter that reads many cells, plain rows with all their texts cost less. Either way the array is made anew for every evaluation, and
 // whatever is done to it or to a row is forgotten before the next.
 
-const CANDLES = 250;
 const CELLS = 12;
-const COLUMNS = 9;
 // By cell: its column in the data; the trades are a number, the others texts.
 const COLUMN_OF_CELL = [-1, 0, 1, 2, 3, 4, -1, 5, 6, 7, 8, -1];
 const MANY_READS = 500; // cells of a window that an evaluation reads; to make all its texts costs about as much

@@ -1,12 +1,7 @@
 // Loads filters and runs them, row after row. No evaluation sees anything of another.
 
-const CONDITIONS = 32;
-const CONDITION_LENGTH = 200;
 const CONDITIONS_LOOKED_AT = 1000;
-const MESSAGE_LENGTH = 500;
-const SYMBOL_UNITS = 40; // of UTF-16
-const TICKERS = 9;
-const [NO_MATCH, MATCH, FAILED] = [0, 1, 2];
+const NO_MATCH = 0;
 const PARAMETERS = ["ticker", "timeframes", "helpers", "hvnNodes"];
 
 const compile = eval;
@@ -98,7 +93,7 @@ function judge(filter, row, found, ticker, timeframes) {
   try {
     const result = body(ticker, timeframes, helpers, []);
     const verdict = verdictOf(result, filter.isTruthy);
-    if (verdict === MATCH) noteConditions(result, row, found);
+    if (verdict === MATCHED) noteConditions(result, row, found);
     if (verdict !== FAILED) return verdict;
     noteFailure(found, row, "contract", complaint(result), null);
   } catch (thrown) {
@@ -133,14 +128,14 @@ function beginRealm(closing, row) {
 }
 
 function verdictOf(result, isTruthy) {
-  if (result === true) return MATCH;
+  if (result === true) return MATCHED;
   if (!result) return NO_MATCH;
   if (isPromise(result)) return FAILED;
   if (typeof result === "object" && "match" in result) {
-    if (result.match === true) return MATCH;
+    if (result.match === true) return MATCHED;
     if (!result.match) return NO_MATCH;
   }
-  return isTruthy ? MATCH : FAILED;
+  return isTruthy ? MATCHED : FAILED;
 }
 
 function isPromise(result) {

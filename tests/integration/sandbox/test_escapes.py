@@ -14,7 +14,7 @@ from domain.filters import FailureKind
 from domain.market import Interval
 from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, Verdicts, View, Window
 from tests.integration.sandbox.hostile_filters import HOSTILE
-from workers.filter_sandbox import FilterSandbox
+from workers.filter_sandbox import ROWS_AT_ONCE, FilterSandbox
 
 SHORT, LONG = timedelta(milliseconds=60), timedelta(seconds=20)
 """For filters that use up all the time they get, and for all others, which a busy machine must not end."""
@@ -139,6 +139,24 @@ async def test_what_a_filter_says_is_cut(sandbox: FilterSandbox) -> None:
     assert verdicts.matched.all()
     assert {32} == {len(said) for said in verdicts.conditions.values()}
     assert 500 >= max(len(text) for said in verdicts.conditions.values() for text in said)
+
+
+async def test_more_rows_than_fit_a_request_are_all_asked(sandbox: FilterSandbox) -> None:
+    rows = ROWS_AT_ONCE + 3
+    code = f"return ticker.s === 'C{rows - 1}USDT' || 7;"
+    with allowing(sandbox, LONG):
+        verdicts = await sandbox.evaluate("of many rows", a_filter(code), a_view(rows))
+
+    assert [rows - 1] == np.flatnonzero(verdicts.matched).tolist()
+    assert [("contract", rows - 1, "C0USDT")] == [(failure.kind, failure.symbols, failure.symbol) for failure in verdicts.failures]
+
+
+async def test_of_more_rows_than_fit_a_request_no_other_is_run_after_one_that_had_to_be_ended(sandbox: FilterSandbox) -> None:
+    with allowing(sandbox, SHORT):
+        verdicts = await sandbox.evaluate("endless with many rows", a_filter("for (;;) {}"), a_view(ROWS_AT_ONCE + 3))
+
+    assert [("timeout", ROWS_AT_ONCE + 3)] == [(failure.kind, failure.symbols) for failure in verdicts.failures]
+    assert verdicts.failed.all()
 
 
 async def test_after_all_of_it_nothing_of_the_host_has_changed(sandbox: FilterSandbox) -> None:

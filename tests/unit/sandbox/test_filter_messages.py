@@ -9,10 +9,20 @@ import pytest
 
 from domain.filters import FailureKind, FilterFailure, FilterProblem
 from domain.market import Interval
-from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, Verdicts, View, Window
+from filters.javascript.contract import (
+    CANDLES,
+    COLUMNS,
+    CONDITION_LENGTH,
+    CONDITIONS,
+    FAILURES,
+    MESSAGE_LENGTH,
+    TICKER_FIELDS,
+    JavaScriptFilter,
+    Verdicts,
+    View,
+    Window,
+)
 from workers.filter_messages import (
-    LONGEST_TEXT,
-    MOST_SAID,
     Pass,
     check_to_bytes,
     intervals_of,
@@ -91,9 +101,9 @@ def test_too_much_is_cut() -> None:
 
     read = verdicts_from_bytes(said, SYMBOLS)
 
-    assert (MOST_SAID, LONGEST_TEXT) == (len(read.conditions[0]), len(read.conditions[0][0]))
-    assert MOST_SAID == len(read.failures)
-    assert ("y" * LONGEST_TEXT, "", 3) == (read.failures[0].message, read.failures[0].symbol, read.failures[0].symbols)
+    assert (CONDITIONS, CONDITION_LENGTH) == (len(read.conditions[0]), len(read.conditions[0][0]))
+    assert FAILURES + 1 == len(read.failures)
+    assert ("y" * MESSAGE_LENGTH, "", 3) == (read.failures[0].message, read.failures[0].symbol, read.failures[0].symbols)
 
 
 def test_conditions_of_what_did_not_match_are_nothing() -> None:
