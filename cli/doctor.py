@@ -4,7 +4,6 @@ import typer
 from rich.markup import escape
 
 from adapters.settings import Settings
-from cli.checks import examine
 from cli.exits import ExitCode
 from cli.options import Json, blocking
 from cli.output import show, table
@@ -13,6 +12,8 @@ from cli.output import show, table
 @blocking
 async def doctor(as_json: Json = False) -> None:
     """Check everything that traders depend on; exit code 3 when something is down."""
+    from cli.checks import examine  # noqa: PLC0415  (loads the database's driver, which few commands need)
+
     found = await examine(Settings())
     made = table("", "", "")
     made.show_header = False

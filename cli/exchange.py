@@ -7,13 +7,13 @@ import httpx
 import typer
 from rich.console import Group, RenderableType
 from rich.markup import escape
+from typer.core import TyperCommand
 
 from adapters.settings import Settings
 from cli.options import Json, blocking
 from cli.output import NOTHING, duration, moment, show, table
 from domain.errors import RefusedError, UnavailableError
 from domain.market import Market, from_epoch_milliseconds
-from local.exchange.faults import KINDS
 
 app = typer.Typer(no_args_is_help=True, help="Control the simulated exchange: its speed, and what goes wrong at it.")
 
@@ -32,8 +32,18 @@ async def status(as_json: Json = False) -> None:
     show(found, _status_view(found), as_json=as_json)
 
 
-# Rich joins single lines, so every kind is a paragraph.
-@app.command(epilog="\n\n".join(["Kinds:", *(f"{name}: {kind.__doc__}" for name, kind in KINDS.items())]))
+class _FaultCommand(TyperCommand):
+    """Names the kinds of faults when it is asked for help: their module loads the whole exchange."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from local.exchange.faults import KINDS  # noqa: PLC0415
+
+        # Rich joins single lines, so every kind is a paragraph.
+        self.epilog = "\n\n".join(["Kinds:", *(f"{name}: {kind.__doc__}" for name, kind in KINDS.items())])
+        super().format_help(ctx, formatter)
+
+
+@app.command(cls=_FaultCommand)
 @blocking
 async def fault(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="What goes wrong; the kinds are below.")],

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from adapters.migrations import apply
 from adapters.settings import Settings
 from cli.options import Json
 from cli.output import show
@@ -19,6 +18,8 @@ def migrate(
     as_json: Json = False,
 ) -> None:
     """Bring the database's schema up to date. Doing it again changes nothing."""
+    from adapters.migrations import apply  # noqa: PLC0415  (loads the database's driver, which few commands need)
+
     url = Settings().database_url.get_secret_value()
     if not url:
         raise UnavailableError("There is no CLOUDTRADER_DATABASE_URL: start the system with `make up`, or set it.")
