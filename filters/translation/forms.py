@@ -1,14 +1,20 @@
-"""The form between the two languages: what a filter computes, as numbers and conditions of candles.
+"""The form between the two languages: what a filter computes, as numbers and conditions of candles; and what can be asked of a form.
 
 Made by the functions of `making`, which simplify as they go. A form never changes, and equal forms are the same object.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from domain.market import Interval
 
+FORMS_REMEMBERED = 100_000
+"""Of so many forms the answer to a question is kept."""
 TIMES = frozenset({"open_time", "close_time"})
 """Columns that the expression language does not have."""
+_POSITIVE_COLUMNS = ("open", "high", "low", "close")
+_OF_POSITIVE = ("sma", "ema", "highest", "lowest")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,3 +149,51 @@ class Over(Condition):
     condition: Condition
     candles: int
     ago: int = 0
+
+
+def is_of_time(form: Form) -> bool:
+    """Whether all of it is computed from the times of candles."""
+    leaves = {each.name for each in everything_in(form) if isinstance(each, Column | Ticker)}
+    return bool(leaves) and leaves <= TIMES
+
+
+def everything_in(*forms: Form) -> Iterator[Form]:
+    """The forms and all they are made of, each once."""
+    pending: list[Form] = list(forms)
+    seen: set[Form] = set()
+    while pending:
+        form = pending.pop()
+        if form not in seen:
+            seen.add(form)
+            pending.extend(parts_of(form))
+            yield form
+
+
+def parts_of(form: Form) -> Iterator[Form]:
+    """The forms it is directly made of, inputs of calls included."""
+    match form:
+        case Past(number=part) | Held(condition=part) | Not(condition=part) | Over(condition=part):
+            yield part
+        case Call(inputs=parts) | Sum(terms=parts) | Extreme(parts=parts) | Function(arguments=parts) | Joined(parts=parts):
+            yield from parts
+        case Arithmetic(left=left, right=right) | Comparison(left=left, right=right):
+            yield from (left, right)
+
+
+@lru_cache(maxsize=FORMS_REMEMBERED)
+def is_positive(number: Number) -> bool:
+    """Whether the number is always above zero: a price, or made of prices alone."""
+    match number:
+        case Constant(value=value):
+            return value > 0
+        case Column(name=name):
+            return name in _POSITIVE_COLUMNS
+        case Past(number=inner):
+            return is_positive(inner)
+        case Call(function=name, inputs=inputs):
+            return name in _OF_POSITIVE and all(isinstance(each, Number) and is_positive(each) for each in inputs)
+        case Sum(terms=parts) | Extreme(parts=parts):
+            return all(map(is_positive, parts))
+        case Arithmetic(operator="*" | "/", left=left, right=right):
+            return is_positive(left) and is_positive(right)
+    return False

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.market import Interval
-from filters.translation.forms import Constant, Number
-from filters.translation.making import add, arithmetic, both, call, column, compare, constant, extreme, is_of_time, shifted
+from filters.translation.changing import shifted
+from filters.translation.forms import Constant, Number, is_of_time
+from filters.translation.making import add, arithmetic, both, call, column, compare, constant, extreme
 from filters.translation.operations import number_of
 from filters.translation.values import NULL, UNDEFINED, Candle, Either, Items, Record, Text, Untranslatable
 from filters.translation.windows import LEAST, Windows

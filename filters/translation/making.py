@@ -1,14 +1,14 @@
-"""Makes forms, simplified as far as may be without changing what they mean; and what can be asked of forms."""
+"""Makes forms, simplified as far as may be without changing what they mean."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from domain.market import Interval
 from filters.translation.forms import (
-    TIMES,
+    FORMS_REMEMBERED,
     Arithmetic,
     Call,
     Column,
@@ -27,13 +27,11 @@ from filters.translation.forms import (
     Sum,
     Ticker,
     Truth,
+    is_positive,
 )
 
-FORMS_REMEMBERED = 100_000
 MOST_PARTS = 1_000
 """Terms of a sum, or conditions side by side; more is refused with ValueError."""
-
-
 Kind = TypeVar("Kind", bound="Form")
 _known: WeakValueDictionary[tuple[Any, ...], Form] = WeakValueDictionary()
 _OPPOSITE = {"<": ">=", ">": "<=", "<=": ">", ">=": "<", "==": "!=", "!=": "=="}
@@ -51,8 +49,6 @@ _COMPUTE: dict[str, Callable[[float, float], float]] = {
     "/": lambda a, b: a / b,
     "%": lambda a, b: a % b,
 }
-_POSITIVE_COLUMNS = ("open", "high", "low", "close")
-_OF_POSITIVE = ("sma", "ema", "highest", "lowest")
 
 
 def _made(kind: type[Kind], *fields: Any) -> Kind:
@@ -71,9 +67,8 @@ def constant(value: float) -> Constant:
     return _made(Constant, float(value) + 0.0)
 
 
-YES, NO, ZERO, ONE = _made(Truth, bool(1)), _made(Truth, bool(0)), constant(0), constant(1)
-
-
+YES, NO = _made(Truth, True), _made(Truth, False)  # noqa: FBT003 - its only field
+ZERO, ONE = constant(0), constant(1)
 NAN = _made(Constant, math.nan)
 """What no comparison holds for."""
 
@@ -154,9 +149,16 @@ def function(name: str, *arguments: Number) -> Number:
     return _made(Function, name, arguments)
 
 
-def over(word: str, condition: Condition, candles: int) -> Condition:
-    """The condition over candles."""
-    return _made(Over, word, condition, candles, 0)
+def past(number: Number, ago: int) -> Number:
+    """The value of a column or call so many candles ago. Raises ValueError for the future."""
+    if ago < 0:
+        raise ValueError("the future is not known")
+    return _made(Past, number, ago) if ago else number
+
+
+def over(word: str, condition: Condition, candles: int, ago: int = 0) -> Condition:
+    """The condition over candles, the newest of them `ago` candles ago."""
+    return _made(Over, word, condition, candles, ago)
 
 
 def held(condition: Condition) -> Number:
@@ -232,25 +234,6 @@ def _counted(operator: str, left: Number, bound: float) -> Condition | None:
 
 
 @lru_cache(maxsize=FORMS_REMEMBERED)
-def is_positive(number: Number) -> bool:
-    """Whether the number is always above zero: a price, or made of prices alone."""
-    match number:
-        case Constant(value=value):
-            return value > 0
-        case Column(name=name):
-            return name in _POSITIVE_COLUMNS
-        case Past(number=inner):
-            return is_positive(inner)
-        case Call(function=name, inputs=inputs):
-            return name in _OF_POSITIVE and all(isinstance(each, Number) and is_positive(each) for each in inputs)
-        case Sum(terms=parts) | Extreme(parts=parts):
-            return all(map(is_positive, parts))
-        case Arithmetic(operator="*" | "/", left=left, right=right):
-            return is_positive(left) and is_positive(right)
-    return False
-
-
-@lru_cache(maxsize=FORMS_REMEMBERED)
 def negation(condition: Condition) -> Condition:
     """The opposite."""
     match condition:
@@ -316,82 +299,3 @@ def chosen(condition: Condition, then: Condition, other: Condition) -> Condition
     if then is other:
         return then
     return either(both(condition, then), both(negation(condition), other))
-
-
-@lru_cache(maxsize=FORMS_REMEMBERED)
-def shifted(form: Any, candles: int) -> Any:
-    """The form as it was so many candles before; less than none is refused with ValueError, as is the past of the ticker."""
-    match form:
-        case _ if candles == 0:
-            return form
-        case Constant() | Truth():
-            return form
-        case Column() | Call():
-            return _past(form, candles)
-        case Past(number=number, ago=ago):
-            return _past(number, ago + candles)
-        case Over(word=word, condition=condition, candles=width, ago=ago):
-            return _made(Over, word, condition, width, ago + candles)
-        case Ticker():
-            raise ValueError("the ticker has no past")
-    return rebuilt(form, lambda part: shifted(part, candles))
-
-
-def _past(number: Number, ago: int) -> Number:
-    if ago < 0:
-        raise ValueError("the future is not known")
-    return _made(Past, number, ago) if ago else number
-
-
-def rebuilt(form: Form, change: Callable[[Any], Any]) -> Form:
-    """The form with each of its parts changed; columns, calls and constants have none."""
-    match form:
-        case Arithmetic(operator=operator, left=left, right=right):
-            return arithmetic(operator, change(left), change(right))
-        case Sum(terms=terms):
-            total: Number = ZERO
-            for term in terms:
-                total = add(total, change(term))
-            return total
-        case Extreme(which=which, parts=parts):
-            return extreme(which, [change(part) for part in parts])
-        case Function(name=name, arguments=arguments):
-            return function(name, *map(change, arguments))
-        case Held(condition=condition):
-            return held(change(condition))
-        case Comparison(operator=operator, left=left, right=right):
-            return compare(operator, change(left), change(right))
-        case Not(condition=condition):
-            return negation(change(condition))
-        case Joined(word=word, parts=conditions):
-            return (both if word == "and" else either)(*map(change, conditions))
-    return form
-
-
-def is_of_time(form: Form) -> bool:
-    """Whether all of it is computed from the times of candles."""
-    leaves = {each.name for each in everything_in(form) if isinstance(each, Column | Ticker)}
-    return bool(leaves) and leaves <= TIMES
-
-
-def everything_in(*forms: Form) -> Iterator[Form]:
-    """The forms and all they are made of, each once."""
-    pending: list[Form] = list(forms)
-    seen: set[Form] = set()
-    while pending:
-        form = pending.pop()
-        if form not in seen:
-            seen.add(form)
-            pending.extend(parts_of(form))
-            yield form
-
-
-def parts_of(form: Form) -> Iterator[Form]:
-    """The forms it is directly made of, inputs of calls included."""
-    match form:
-        case Past(number=part) | Held(condition=part) | Not(condition=part) | Over(condition=part):
-            yield part
-        case Call(inputs=parts) | Sum(terms=parts) | Extreme(parts=parts) | Function(arguments=parts) | Joined(parts=parts):
-            yield from parts
-        case Arithmetic(left=left, right=right) | Comparison(left=left, right=right):
-            yield from (left, right)

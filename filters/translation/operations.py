@@ -3,23 +3,8 @@
 import math
 from typing import Any
 
-from filters.translation.forms import Condition, Constant, Number
-from filters.translation.making import (
-    NAN,
-    NO,
-    YES,
-    ZERO,
-    add,
-    arithmetic,
-    choice,
-    chosen,
-    compare,
-    constant,
-    held,
-    is_positive,
-    negation,
-    truth,
-)
+from filters.translation.forms import Condition, Constant, Number, is_positive
+from filters.translation.making import NAN, NO, YES, ZERO, add, arithmetic, choice, chosen, compare, constant, held, negation, truth
 from filters.translation.values import LONGEST_TEXT, NULL, UNDEFINED, Either, Moment, Nothing, Text, Untranslatable
 
 _LOOSE = {"==": "===", "!=": "!=="}

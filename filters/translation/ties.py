@@ -5,8 +5,8 @@ Both languages compute the same there and round differently (TA-Lib keeps runnin
 
 from functools import lru_cache
 
-from filters.translation.forms import Call, Comparison, Condition, Form, Number, Over
-from filters.translation.making import FORMS_REMEMBERED, NO, arithmetic, compare, constant, either, function, over, parts_of
+from filters.translation.forms import FORMS_REMEMBERED, Call, Comparison, Condition, Form, Number, Over, parts_of
+from filters.translation.making import NO, arithmetic, compare, constant, either, function, over
 
 NEAR = 1e-9
 """Relative."""

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+from filters.translation.changing import rebuilt, shifted
 from filters.translation.forms import (
+    FORMS_REMEMBERED,
     Arithmetic,
     Call,
     Column,
@@ -19,23 +21,10 @@ from filters.translation.forms import (
     Sum,
     Ticker,
     Truth,
-)
-from filters.translation.making import (
-    FORMS_REMEMBERED,
-    ZERO,
-    add,
-    arithmetic,
-    both,
-    call,
-    constant,
-    either,
     everything_in,
-    extreme,
-    over,
     parts_of,
-    rebuilt,
-    shifted,
 )
+from filters.translation.making import ZERO, add, arithmetic, both, call, constant, either, extreme, over
 
 LEAST = 3
 """So many neighbours make a window."""

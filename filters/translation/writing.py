@@ -27,8 +27,10 @@ from filters.translation.forms import (
     Sum,
     Ticker,
     Truth,
+    everything_in,
+    parts_of,
 )
-from filters.translation.making import YES, everything_in, parts_of
+from filters.translation.making import YES
 from filters.translation.values import Untranslatable
 
 _OPERATORS: Mapping[str, ast.operator] = {"-": ast.Sub(), "*": ast.Mult(), "/": ast.Div(), "%": ast.Mod()}
