@@ -17,7 +17,8 @@ from py_mini_racer import MiniRacer
 from bench.measuring.figures import show
 from bench.peers.recorded import BASE, RecordedMarket
 from domain.filters import FilterSpec, Language
-from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, View, Window
+from filters.frames import COLUMNS, TICKER_FIELDS
+from filters.javascript.contract import CANDLES, JavaScriptFilter, View, Window
 from filters.javascript.engine import new_racer
 from filters.javascript.isolate import Isolate
 from filters.javascript.syntax import check_syntax

@@ -18,7 +18,8 @@ import numpy as np
 from adapters.sandbox.report import JailReport
 from bench.measuring.figures import show
 from domain.market import Interval
-from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, View, Window
+from filters.frames import COLUMNS, TICKER_FIELDS
+from filters.javascript.contract import CANDLES, JavaScriptFilter, View, Window
 from workers.filter_sandbox import FilterSandbox
 
 SYMBOLS = 400

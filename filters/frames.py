@@ -7,6 +7,11 @@ from numpy.typing import NDArray
 
 from domain.market import Interval
 
+COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume", "taker_buy_quote_volume")
+"""What is known of a candle."""
+TICKER_FIELDS = ("last", "open", "high", "low", "volume", "quote_volume", "change", "change_percent", "weighted_average")
+"""What is known of a symbol's rolling 24 h."""
+
 Matrix = NDArray[np.float64]
 """Shape [symbol, candle]; NaN where a symbol has no such candle."""
 
@@ -26,10 +31,7 @@ class Frame(Protocol):
 
     @property
     def columns(self) -> dict[str, Matrix]:
-        """open, high, low, close, volume, quote_volume, trades, taker_buy_volume, taker_buy_quote_volume.
-
-        Views: read them only within one evaluation.
-        """
+        """By name, see COLUMNS. Views: read them only within one evaluation."""
 
     @property
     def closed_from(self) -> NDArray[np.int64]:
@@ -45,7 +47,7 @@ class Tickers(Protocol):
 
     @property
     def columns(self) -> dict[str, NDArray[np.float64]]:
-        """last, open, high, low, volume, quote_volume, change, change_percent, weighted_average."""
+        """By name, see TICKER_FIELDS."""
 
 
 class MarketSnapshot(Protocol):

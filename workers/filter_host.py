@@ -11,7 +11,8 @@ from adapters.sandbox.nursery import run
 from domain.errors import FilterRefusedError
 from domain.filters import FailureKind, FilterFailure
 from domain.market import Interval
-from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, Verdicts, View, Window
+from filters.frames import COLUMNS, TICKER_FIELDS
+from filters.javascript.contract import CANDLES, JavaScriptFilter, Verdicts, View, Window
 from filters.javascript.isolate import Isolate, problems_of
 from workers.filter_messages import Pass, order_from_bytes, problems_to_bytes, verdicts_to_bytes, view_of
 

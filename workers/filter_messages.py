@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 
 from domain.filters import FailureKind, FilterFailure, FilterProblem
 from domain.market import Interval
+from filters.frames import COLUMNS, TICKER_FIELDS
 from filters.javascript.contract import (
     CANDLES,
-    COLUMNS,
     CONDITION_LENGTH,
     CONDITIONS,
     FAILED,
     FAILURES,
     MATCHED,
     MESSAGE_LENGTH,
-    TICKER_FIELDS,
     JavaScriptFilter,
     Verdicts,
     View,

@@ -13,7 +13,8 @@ from filters.expression.functions import Function, Parameter
 from filters.expression.graph import MAX_DEPTH, MAX_INDICATORS, MAX_NODES, Graph
 from filters.expression.parse import MAX_LENGTH
 from filters.expression.registry import FUNCTIONS
-from filters.expression.values import SERIES, TICKER_FIELDS
+from filters.expression.values import SERIES
+from filters.frames import TICKER_FIELDS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,15 +8,14 @@ from filters.expression.graph import Graph
 from filters.expression.nodes import Node
 from filters.expression.problems import Misuse, nearest
 from filters.expression.registry import FUNCTIONS
+from filters.frames import COLUMNS, TICKER_FIELDS
 
-COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume", "taker_buy_quote_volume")
 AVERAGES: Mapping[str, tuple[str, ...]] = {
     "hl2": ("high", "low"),
     "hlc3": ("high", "low", "close"),
     "ohlc4": ("open", "high", "low", "close"),
 }
 SERIES = (*COLUMNS, *AVERAGES)
-TICKER_FIELDS = ("last", "open", "high", "low", "volume", "quote_volume", "change", "change_percent", "weighted_average")
 STATEMENTS = ("condition", "plot")
 RESULTS = ("match", "score")
 BUILT_IN = frozenset({*SERIES, *FUNCTIONS, *STATEMENTS, *RESULTS, "candles", "ticker"})

@@ -14,10 +14,6 @@ from domain.market import Interval
 
 CANDLES = 250
 """A filter sees exactly this many candles of each interval, as it did in the browser."""
-COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume", "taker_buy_quote_volume")
-"""In the order of `Window.values`; the names are those of a Frame's columns."""
-TICKER_FIELDS = ("last", "open", "high", "low", "volume", "quote_volume", "change", "change_percent", "weighted_average")
-"""In the order of `View.tickers`; the names are those of the Tickers' columns."""
 PASS = timedelta(seconds=2)
 """The longest time for one pass over all rows."""
 CONDITIONS, CONDITION_LENGTH = 32, 200
@@ -69,7 +65,7 @@ class Window:
     first_index: NDArray[np.int64]
     """Per row: grid index of its first candle."""
     values: NDArray[np.float64]
-    """[row, column, candle], C-contiguous: COLUMNS by CANDLES."""
+    """[row, column, candle], C-contiguous: frames.COLUMNS by CANDLES."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,7 +75,7 @@ class View:
     symbols: tuple[str, ...]
     windows: Mapping[Interval, Window]
     tickers: NDArray[np.float64]
-    """[row, field]: TICKER_FIELDS; NaN where unknown."""
+    """[row, field]: frames.TICKER_FIELDS; NaN where unknown."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

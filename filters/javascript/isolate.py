@@ -17,10 +17,10 @@ from py_mini_racer import JSEvalException, JSTimeoutException
 
 from domain.errors import FilterRefusedError
 from domain.filters import FailureKind, FilterFailure, FilterProblem
+from filters.frames import COLUMNS, TICKER_FIELDS
 from filters.javascript.cells import read_as_numbers
 from filters.javascript.contract import (
     CANDLES,
-    COLUMNS,
     CONDITION_LENGTH,
     CONDITIONS,
     FAILED,
@@ -28,7 +28,6 @@ from filters.javascript.contract import (
     MATCHED,
     MESSAGE_LENGTH,
     PASS,
-    TICKER_FIELDS,
     JavaScriptFilter,
     Verdicts,
     View,

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from domain.market import Interval
 from filters.bounded_cache import BoundedCache
-from filters.frames import MarketSnapshot
+from filters.frames import COLUMNS, TICKER_FIELDS, MarketSnapshot
 from filters.history import History, Moment, Stamp, closed_moment, forming_moment
-from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, Verdicts, View, Window
+from filters.javascript.contract import CANDLES, JavaScriptFilter, Verdicts, View, Window
 from filters.outcome import Evaluation
 
 VIEW_BYTES = 96 * 2**20

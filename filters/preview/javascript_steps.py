@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from domain.errors import RefusedError
 from domain.market import Interval
-from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptEngine, JavaScriptFilter, Verdicts, View, Window
+from filters.frames import COLUMNS, TICKER_FIELDS
+from filters.javascript.contract import CANDLES, JavaScriptEngine, JavaScriptFilter, Verdicts, View, Window
 from filters.preview.outcomes import Cells, Described, Outcome, Outcomes, Step
 from filters.preview.past_candles import Indices, PastCandles, PastInterval, seen_at
 from filters.preview.rolling_ticker import RollingTicker

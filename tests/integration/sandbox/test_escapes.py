@@ -12,7 +12,8 @@ import pytest_asyncio
 
 from domain.filters import FailureKind
 from domain.market import Interval
-from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, Verdicts, View, Window
+from filters.frames import COLUMNS, TICKER_FIELDS
+from filters.javascript.contract import CANDLES, JavaScriptFilter, Verdicts, View, Window
 from tests.integration.sandbox.hostile_filters import HOSTILE
 from workers.filter_sandbox import ROWS_AT_ONCE, FilterSandbox
 

@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.market import Interval
-from filters.frames import Matrix
-
-TICKER_FIELDS = ("last", "open", "high", "low", "volume", "quote_volume", "change", "change_percent", "weighted_average")
+from filters.frames import TICKER_FIELDS, Matrix
 
 
 @dataclass(frozen=True)

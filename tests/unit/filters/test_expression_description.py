@@ -12,7 +12,8 @@ from filters.expression import describe_language, prompt_text
 from filters.expression.description import FunctionDescription
 from filters.expression.reference import reference
 from filters.expression.registry import FUNCTIONS
-from filters.expression.values import SERIES, TICKER_FIELDS
+from filters.expression.values import SERIES
+from filters.frames import TICKER_FIELDS
 from filters.validation import check, description
 
 PAGE = Path(__file__).parents[3] / "docs" / "function-reference.md"

@@ -8,7 +8,8 @@ import pytest
 
 from domain.filters import FailureKind, FilterFailure
 from domain.market import Interval
-from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, Verdicts
+from filters.frames import COLUMNS, TICKER_FIELDS
+from filters.javascript.contract import CANDLES, JavaScriptFilter, Verdicts
 from filters.javascript.views import Packed, Views
 from tests.unit.filters.memory_market import MemorySnapshot, random_market
 

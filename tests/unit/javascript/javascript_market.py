@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from domain.market import Interval
-from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, Verdicts, View, Window
+from filters.frames import COLUMNS, TICKER_FIELDS
+from filters.javascript.contract import CANDLES, JavaScriptFilter, Verdicts, View, Window
 from filters.javascript.isolate import Isolate
 
 M5, H1 = Interval.M5, Interval.H1

@@ -9,14 +9,13 @@ import pytest
 
 from domain.filters import FailureKind, FilterFailure, FilterProblem
 from domain.market import Interval
+from filters.frames import COLUMNS, TICKER_FIELDS
 from filters.javascript.contract import (
     CANDLES,
-    COLUMNS,
     CONDITION_LENGTH,
     CONDITIONS,
     FAILURES,
     MESSAGE_LENGTH,
-    TICKER_FIELDS,
     JavaScriptFilter,
     Verdicts,
     View,

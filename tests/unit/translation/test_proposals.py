@@ -8,7 +8,8 @@ import pytest
 
 from domain.filters import FilterSpec, Language
 from domain.market import Interval
-from filters.javascript.contract import CANDLES, COLUMNS, TICKER_FIELDS, JavaScriptFilter, View, Window
+from filters.frames import COLUMNS, TICKER_FIELDS
+from filters.javascript.contract import CANDLES, JavaScriptFilter, View, Window
 from filters.javascript.in_process import InProcessEngine
 from filters.preview.past_candles import PastCandles
 from filters.translation.browser import AsInTheBrowser
