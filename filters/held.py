@@ -1,4 +1,4 @@
-"""A market that stands still while one filter is evaluated in several turns."""
+"""A market that stands still: while one filter is evaluated in several turns, or because it is past."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -58,7 +58,7 @@ class ReplicaScreens:
     async def _javascript(self, request: ScreenRequest) -> Passes:
         if self._engine is None:
             raise UnavailableError("JavaScript filters cannot be run here: this worker has no sandbox. Its log says why.")
-        loaded = _loaded(request.settings.filter)
+        loaded = JavaScriptFilter.of(request.settings.filter)
         compiled = self._found_good.get(loaded.key)
         if compiled is None:
             if problems := await self._engine.check(loaded):
@@ -71,8 +71,3 @@ class ReplicaScreens:
 @lru_cache(maxsize=COMPILED_FILTERS_KEPT)
 def _compiled(spec: FilterSpec) -> CompiledFilter:
     return compile_filter(spec)
-
-
-def _loaded(spec: FilterSpec) -> JavaScriptFilter:
-    others = tuple(sorted(set(spec.required_intervals) - {spec.interval}))
-    return JavaScriptFilter(code=spec.code, interval=spec.interval, others=others, truthy=spec.truthy)

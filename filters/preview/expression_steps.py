@@ -4,21 +4,20 @@ All candles of a block share an anchor, so one computation from the anchor gives
 """
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.filters import FailureKind, FilterFailure
-from domain.market import HISTORY_BLOCK, MINIMUM_HISTORY, Interval, history_anchor
+from domain.market import HISTORY_BLOCK, MINIMUM_HISTORY, history_anchor
 from filters.bounded_cache import BoundedCache
 from filters.expression import CompiledFilter
 from filters.expression.calculation import Calculation
 from filters.expression.calls import ColumnFailed, ColumnKey, Columns
 from filters.expression.kernels import POINTWISE, Array
 from filters.expression.nodes import Aligned, Constant, Node, Pointwise, Ticker
-from filters.frames import Matrix
+from filters.held import HeldFrame, HeldSnapshot, HeldTickers
 from filters.history import Moment, closed_moment
 from filters.outcome import HOLDS
 from filters.preview.outcomes import Cells, Described, Outcome, Outcomes, Step
@@ -31,39 +30,6 @@ SYMBOLS_AT_ONCE = 64
 """So that the matrices of a block stay in the processor's cache."""
 _COLUMN_BYTES = 64 * 2**20
 _LONGEST = MINIMUM_HISTORY + HISTORY_BLOCK - 1
-
-
-@dataclass(frozen=True, eq=False)
-class PastFrame:
-    """Provides `filters.frames.Frame`: one interval as a segment sees it."""
-
-    interval: Interval
-    first_index: int
-    version: int
-    """The number of the run."""
-    columns: dict[str, Matrix]
-    closed_from: NDArray[np.int64]
-    closed_through: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class NoTickers:
-    """What is not known of the past; RollingTicker stands in."""
-
-    columns: dict[str, NDArray[np.float64]]
-
-
-@dataclass(frozen=True, eq=False)
-class PastSnapshot:
-    """Provides `filters.frames.MarketSnapshot` for the candles of one segment."""
-
-    symbols: tuple[str, ...]
-    frames: Mapping[Interval, PastFrame]
-    tickers: NoTickers
-    seq: int = 0
-
-    def frame(self, interval: Interval) -> PastFrame:
-        return self.frames[interval]
 
 
 class PastCalculation(Calculation):
@@ -175,7 +141,7 @@ class _Block:
         ticker = RollingTicker(past, self._rows, segment.first, segment.last) if self._compiled.is_live else None
         return PastCalculation(self._moment, columns, ticker)
 
-    def _frames(self) -> PastSnapshot:
+    def _frames(self) -> HeldSnapshot:
         base = self._compiled.interval
         frames = {}
         for interval in self._compiled.required:
@@ -183,8 +149,12 @@ class _Block:
             seen = int(seen_at(interval, base, np.array([self._segment.first]))[0])
             anchor, run = history_anchor(seen), runs.number_at(seen)
             columns = past.window(self._rows, anchor, max(anchor, min(anchor + _LONGEST, past.end_index) - 1))
-            frames[interval] = PastFrame(interval, anchor, run, columns, runs.begin[run], runs.end[run])
-        return PastSnapshot(tuple(self._candles.symbols[row] for row in self._group.rows), frames, NoTickers({}))
+            frames[interval] = HeldFrame(
+                interval, anchor, version=run, columns=columns, closed_from=runs.begin[run], closed_through=runs.end[run]
+            )
+        symbols = tuple(self._candles.symbols[row] for row in self._group.rows)
+        # of the past no ticker is known: RollingTicker stands in
+        return HeldSnapshot(symbols=symbols, seq=0, tickers=HeldTickers({}), frames=frames)
 
     def _ready(self) -> NDArray[np.bool_]:
         """Per symbol and candle: whether every history is complete."""
