@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import Self, cast
 
 from adapters.sandbox.limits import Limits
-from adapters.sandbox.pool import Pool, Statistics
+from adapters.sandbox.pool import Pool
 from adapters.sandbox.process import Request
 from adapters.sandbox.report import JailReport
 from adapters.sandbox.sealed import SealedMemory
+from adapters.sandbox.statistics import Statistics
 from adapters.sandbox.watch import Answer, Ending
 from domain.filters import FailureKind, FilterFailure, FilterProblem
 from filters.javascript.contract import PASS, JavaScriptFilter, Verdicts, View, joined

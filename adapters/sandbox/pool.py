@@ -7,9 +7,9 @@ import math
 import os
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -17,6 +17,7 @@ from typing import Self
 from adapters.sandbox.limits import Limits
 from adapters.sandbox.process import JailedProcess, Request
 from adapters.sandbox.report import JailReport
+from adapters.sandbox.statistics import Statistics
 from adapters.sandbox.supply import Supply
 from adapters.sandbox.suspensions import Suspensions
 from adapters.sandbox.turns import Turns
@@ -36,23 +37,6 @@ _APART_AT_ONCE = 1
 _NICENESS_APART = 10
 _WORN = 0.8
 """A process that has used this part of its lifetime or memory is replaced when it has answered."""
-
-
-@dataclass
-class Statistics:
-    """Since the pool was opened, and now."""
-
-    endings: Counter[Ending] = field(default_factory=Counter)
-    busy: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    """Processor seconds by owner."""
-    started: int = 0
-    """Processes."""
-    replaced: int = 0
-    """Processes that died, were ended or were worn."""
-    running: int = 0
-    waiting: int = 0
-    suspended: int = 0
-    """Owners that pause now."""
 
 
 @dataclass(frozen=True)
