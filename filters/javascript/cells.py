@@ -1,15 +1,13 @@
 """Filters take numbers out of klines as `parseFloat(kline[4])`: put so that none of our texts is made only to be parsed."""
 
-from collections.abc import Iterator
+from tree_sitter import Node
 
-import tree_sitter_javascript
-from tree_sitter import Language, Node, Parser
+from filters.javascript.syntax_tree import parse, text_of, walk
 
 READERS = {"parseFloat": "$parsed", "Number": "$number", "+": "$plus"}
 """What turns a text into a number, and the function of the library that gives the same for a row and a cell."""
 _TEXTS = frozenset({b"1", b"2", b"3", b"4", b"5", b"7", b"9", b"10"})
 """Cells that are texts."""
-_PARSER = Parser(Language(tree_sitter_javascript.language()))
 _Edit = tuple[int, int, bytes]
 
 
@@ -20,27 +18,15 @@ def read_as_numbers(code: str) -> str:
         text = code.encode()
     except UnicodeEncodeError:
         return code
-    root = _PARSER.parse(text).root_node
-    nodes = list(_within(root))
+    root = parse(code)
+    nodes = list(walk(root))
     if root.has_error or any(node.type == "with_statement" for node in nodes) or any(name in code for name in READERS.values()):
         return code
-    own = {_text(node) for node in nodes if node.type.endswith(("identifier", "identifier_pattern")) and not _is_use(node)}
+    own = {text_of(node) for node in nodes if node.type.endswith(("identifier", "identifier_pattern")) and not _is_use(node)}
     edits = [edit for node in nodes for edit in _edits(node, own)]
     for start, end, put in sorted(edits, reverse=True):
         text = text[:start] + put + text[end:]
     return text.decode()
-
-
-def _within(root: Node) -> Iterator[Node]:
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting.extend(node.named_children)
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode()
 
 
 def _is_use(node: Node) -> bool:
@@ -54,7 +40,7 @@ def _is_use(node: Node) -> bool:
 def _edits(node: Node, own: set[str]) -> list[_Edit]:
     if node.type == "call_expression":
         called, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
-        name = _text(called) if called is not None and called.type == "identifier" else ""
+        name = text_of(called) if called is not None and called.type == "identifier" else ""
         if called is None or arguments is None or name not in READERS or name in own or arguments.named_child_count != 1:
             return []
         if node.child_by_field_name("optional_chain") is None and arguments.type == "arguments":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tree_sitter import Node
 
-from filters.translation.syntax import field, string_of, text_of, walk
+from filters.javascript.syntax_tree import field, string_of, text_of, walk
 
 ARGUMENTS = ("ticker", "timeframes", "helpers", "hvnNodes", "klines")
 """What a filter is given, by name."""

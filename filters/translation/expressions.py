@@ -8,14 +8,14 @@ from typing import Any
 
 from tree_sitter import Node
 
+from filters.javascript.syntax_tree import field, line_of, string_of
+from filters.javascript.syntax_tree import text_of as source
 from filters.translation.bindings import parameters_of
 from filters.translation.built_ins import moment
 from filters.translation.forms import Condition, Form, Number
 from filters.translation.making import NO, YES, both, constant, negation
 from filters.translation.members import Members
 from filters.translation.operations import calculated, choose, compared, is_undefined, number_of, text_of, truth_of
-from filters.translation.syntax import field, line_of, string_of
-from filters.translation.syntax import text_of as source
 from filters.translation.values import NULL, UNDEFINED, BuiltIn, Closure, Item, Items, Names, Record, Text, Untranslatable
 
 STEPS = 100_000

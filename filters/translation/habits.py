@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from tree_sitter import Node
 
 from domain.imports import Finding, Runs
+from filters.javascript.syntax_tree import field, line_of, text_of, walk
 from filters.translation.bindings import ARGUMENTS, Bindings, called
 from filters.translation.browser_helpers import HELPERS, INSTEAD, TRUE_HELPERS, instead_of
-from filters.translation.syntax import field, line_of, text_of, walk
 
 _BUILT_INS = """
     Array BigInt Boolean Error Float32Array Float64Array Infinity Int32Array Intl JSON Map Math NaN Number Object RangeError RegExp Set

@@ -7,9 +7,9 @@ from tree_sitter import Node
 from domain.filters import Trigger
 from domain.imports import Finding, Runs
 from filters.javascript.contract import CANDLES
+from filters.javascript.syntax_tree import field, line_of, text_of, walk
 from filters.translation.bindings import Bindings, called
 from filters.translation.browser_helpers import HELPERS, ODDITIES
-from filters.translation.syntax import field, line_of, text_of, walk
 
 _EMA_HELPERS = {"getLatestEMA": 1, "calculateEMASeries": 1}
 _ANCHORED = {"getLatestVWAP": 1, "calculateVWAPSeries": 1, "calculateVWAPBands": 1, "getLatestVWAPBands": 1}

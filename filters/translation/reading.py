@@ -11,12 +11,12 @@ from tree_sitter import Node
 
 from domain.market import Interval
 from filters.javascript.contract import CANDLES
+from filters.javascript.syntax_tree import field, line_of
+from filters.javascript.syntax_tree import text_of as source
 from filters.translation.expressions import Branch, Exit, Expressions, placed
 from filters.translation.forms import Condition
 from filters.translation.making import NAN, NO, YES, both, constant, negation
 from filters.translation.operations import truth_of
-from filters.translation.syntax import field, line_of
-from filters.translation.syntax import text_of as source
 from filters.translation.values import UNDEFINED, BuiltIn, Candle, Closure, Items, Names, Untranslatable
 
 BRANCHES = 24

@@ -8,10 +8,10 @@ from tree_sitter import Node
 from domain.filters import FilterSpec, Language, Trigger
 from domain.imports import BrowserTrader, Finding, Import, Runs
 from domain.market import Interval
+from filters.javascript.syntax_tree import first_error, line_of, parse, text_of, walk
 from filters.translation.bindings import bindings_of, timeframe_of
 from filters.translation.habits import habits
 from filters.translation.oddities import oddities
-from filters.translation.syntax import first_error, line_of, parse, text_of, walk
 
 _SEVERITY = tuple(Runs)
 _GO = re.compile(r"\bfunc\b|:=|\bnil\b|\bpackage\s+\w+|\blen\(\w+\)|\bmap\[\w+\]|\[\]\w+\{")

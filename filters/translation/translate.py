@@ -8,12 +8,12 @@ from domain.errors import FilterRefusedError
 from domain.filters import FilterSpec, Language
 from filters.expression import compile_filter
 from filters.expression.formatting import format_filter
+from filters.javascript.syntax_tree import first_error, line_of, parse
 from filters.translation.forms import Condition
 from filters.translation.library import HELPER_FORMS, TRUE_FORMS
 from filters.translation.making import NO, YES
 from filters.translation.operations import truth_of
 from filters.translation.reading import Reader
-from filters.translation.syntax import first_error, line_of, parse
 from filters.translation.ties import ties
 from filters.translation.values import UNDEFINED, Either, Items, Record, Text, Untranslatable
 from filters.translation.windows import Windows

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -105,8 +106,9 @@ async def test_failures_are_counted_with_their_reason_and_leave_the_rest_alone(e
     assert {"S0USDT", "S2USDT"} == {signal.symbol for signal in found.signals}
 
 
-async def test_filter_that_can_only_be_given_up_is_given_up(engine: InProcessEngine) -> None:
-    with pytest.raises(RefusedError, match="given up, because the filter fails everywhere: timeout"):
+async def test_filter_that_can_only_be_given_up_is_given_up() -> None:
+    gives_up = pytest.raises(RefusedError, match="given up, because the filter fails everywhere: timeout")
+    with InProcessEngine(timedelta(milliseconds=200)) as engine, gives_up:
         await previewed(engine, "while (true) {}", random_past(M5, rows=2), LAST - 20)
 
 

@@ -10,8 +10,8 @@ from domain.filters import FilterSpec
 from domain.market import Interval
 from filters.expression import compile_filter
 from filters.javascript.syntax import check_syntax
+from filters.javascript.syntax_tree import first_error, parse
 from filters.translation.browser_helpers import HELPERS, TRUE_HELPERS
-from filters.translation.syntax import first_error, parse
 
 PAGE = (Path(__file__).parents[3] / "docs" / "from-pine-and-javascript.md").read_text()
 ROWS = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in PAGE.splitlines() if line.startswith("| ")]
