@@ -76,6 +76,7 @@ class JailedProcess:
         self._connection = connection
         self._errors = errors
         self._said = bytearray()
+        self._cpu = 0.0
         self._ended = ended
         self.kill = kill
         self._taken: weakref.WeakValueDictionary[int, SealedMemory] = weakref.WeakValueDictionary()
@@ -133,8 +134,6 @@ class JailedProcess:
         with contextlib.suppress(OSError):
             self._cpu = time.clock_gettime(~self.number << 3 | per_process)
         return self._cpu
-
-    _cpu = 0.0
 
     def resident(self) -> int:
         """Bytes of memory of its own it really uses."""

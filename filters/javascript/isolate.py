@@ -101,9 +101,9 @@ class Isolate:
     must not be used again: it ran out of time or memory, or broke what cannot be mended. Make another one then.
     """
 
-    def __init__(self, memory: int = MEMORY) -> None:
+    def __init__(self) -> None:
         self._racer = new_racer()
-        self._racer.set_hard_memory_limit(memory)
+        self._racer.set_hard_memory_limit(MEMORY)
         self._racer.eval(_program())
         self._filters: dict[str, JavaScriptFilter] = {}
         self._collected = -math.inf

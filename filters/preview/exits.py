@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from domain.errors import RefusedError
 from filters.preview.past_candles import PastInterval
 from filters.preview.signals import SignalTable
-from filters.preview.true_range import CANDLES as ATR_CANDLES
+from filters.preview.true_range import ATR_CANDLES
 
 
 @dataclass(frozen=True, kw_only=True)

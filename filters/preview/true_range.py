@@ -11,9 +11,9 @@ from filters.preview.expression_steps import expression_steps
 from filters.preview.past_candles import PastCandles
 from filters.preview.signals import SignalTable
 
-CANDLES = 14
+ATR_CANDLES = 14
 _NAME = "atr"
-_CODE = f'plot("{_NAME}", atr({CANDLES}))\nmatch = close > 0'
+_CODE = f'plot("{_NAME}", atr({ATR_CANDLES}))\nmatch = close > 0'
 
 
 def true_ranges(signals: SignalTable, candles: PastCandles) -> NDArray[np.float64]:

@@ -11,7 +11,9 @@ from filters.translation.operations import number_of
 from filters.translation.values import NULL, UNDEFINED, Candle, Either, Items, Record, Text, Untranslatable
 from filters.translation.windows import LEAST, Windows
 
-_FORTNIGHT, _THREE = constant(14), constant(3)
+_TWO, _THREE, _FORTNIGHT, _TWENTY = constant(2), constant(3), constant(14), constant(20)
+_SHORT, _LONG, _SIGNAL = constant(12), constant(26), constant(9)
+"""Of the MACD."""
 
 
 class _Klines:
@@ -98,9 +100,9 @@ def _last(series: Any) -> Any:
     return series.items[-1].value if isinstance(series, Items) and series.items else NULL
 
 
-def _stochastic_rsi(klines: Any, rsi: Any = 14, stoch: Any = 14, k: Any = 3, d: Any = 3) -> Any:
+def _stochastic_rsi(klines: Any, rsi: Any = _FORTNIGHT, stoch: Any = _FORTNIGHT, k: Any = _THREE, d: Any = _THREE) -> Any:
     given = _Klines(klines)
-    n, width, fast, slow = (each if isinstance(each, int) else _whole(each) for each in (rsi, stoch, k, d))
+    n, width, fast, slow = map(_whole, (rsi, stoch, k, d))
     first = n + width - 1 + fast - 1 + slow - 1
     inputs, periods = [given.column("close")], [n, width, fast, slow]
     smooth, smoother = (call("stoch_rsi", inputs, periods, output) for output in ("k", "d"))
@@ -111,9 +113,9 @@ def _stochastic_rsi(klines: Any, rsi: Any = 14, stoch: Any = 14, k: Any = 3, d: 
     )
 
 
-def _macd_series(klines: Any, short: Any = 12, long: Any = 26, signal: Any = 9) -> Any:
+def _macd_series(klines: Any, short: Any = _SHORT, long: Any = _LONG, signal: Any = _SIGNAL) -> Any:
     given = _Klines(klines)
-    periods = [each if isinstance(each, int) else _whole(each) for each in (short, long, signal)]
+    periods = [_whole(each) for each in (short, long, signal)]
     ends = {"macd": max(periods[:2]) - 1, "signal": max(periods[:2]) + periods[2] - 2, "histogram": max(periods[:2]) + periods[2] - 2}
     outputs = {name: given.series(call("macd", [given.column("close")], periods, name), first) for name, first in ends.items()}
     return Record({"macdLine": outputs["macd"], "signalLine": outputs["signal"], "histogram": outputs["histogram"]})
@@ -183,7 +185,7 @@ def _engulfing(klines: Any) -> Any:
     return Either(pattern(">", "<"), Text("bullish"), Either(pattern("<", ">"), Text("bearish"), NULL))
 
 
-def _bands_series(klines: Any, period: Any = constant(20), width: Any = constant(2)) -> Any:  # noqa: B008
+def _bands_series(klines: Any, period: Any = _TWENTY, width: Any = _TWO) -> Any:
     given, n, deviations = _Klines(klines), _whole(period), _plain(width)
     inputs, parameters = [given.column("close")], [n, deviations]
     return Record({name: given.series(call("bbands", inputs, parameters, name), n - 1) for name in ("upper", "middle", "lower")})
@@ -206,10 +208,10 @@ def _volume_average(klines: Any, anchor: Any = UNDEFINED) -> Any:
 _PRICES = ("high", "low", "close")
 
 
-def _indicator(name: str, columns: tuple[str, ...], default: int) -> Callable[..., Any]:
+def _indicator(name: str, columns: tuple[str, ...], default: Constant = _FORTNIGHT) -> Callable[..., Any]:
     """A function of the language over so many candles."""
 
-    def at_last(klines: Any, period: Any = constant(default)) -> Any:  # noqa: B008
+    def at_last(klines: Any, period: Any = default) -> Any:
         given = _Klines(klines)
         return given.now(call(name, [given.column(column) for column in columns], [_whole(period)]))
 
@@ -251,19 +253,19 @@ HELPER_FORMS: Mapping[str, Callable[..., Any]] = {
     "getLatestBollingerBands": _bands,
     "calculateVWAP": _volume_average,
     "getLatestVWAP": _volume_average,
-    "trueADX": _indicator("adx", _PRICES, 14),
-    "trueATR": _indicator("atr", _PRICES, 14),
+    "trueADX": _indicator("adx", _PRICES),
+    "trueATR": _indicator("atr", _PRICES),
     "trueBollingerBandWidth": _band_width,
-    "trueCCI": _indicator("cci", _PRICES, 20),
+    "trueCCI": _indicator("cci", _PRICES, _TWENTY),
     "trueMACD": _macd,
-    "trueMFI": _indicator("mfi", (*_PRICES, "volume"), 14),
+    "trueMFI": _indicator("mfi", (*_PRICES, "volume")),
     "trueStochastic": _true_stochastic,
 }
 """By the helper's name. What is missing here has no counterpart, or none that is the same."""
 
 
 TRUE_FORMS: Mapping[str, Callable[..., Any]] = {
-    "calculateADX": _indicator("adx", _PRICES, 14),
+    "calculateADX": _indicator("adx", _PRICES),
     "calculateStochastic": lambda klines, k=_FORTNIGHT, d=_THREE, smooth=_THREE: _true_stochastic(klines, k, smooth, d),
 }
 """What the names of some helpers promise, where the browser's compute something else."""

@@ -7,8 +7,6 @@ from filters.translation.forms import Condition, Constant, Number, is_positive
 from filters.translation.making import NAN, NO, YES, ZERO, add, arithmetic, choice, chosen, compare, constant, held, negation, truth
 from filters.translation.values import LONGEST_TEXT, NULL, UNDEFINED, Either, Moment, Nothing, Text, Untranslatable
 
-_LOOSE = {"==": "===", "!=": "!=="}
-
 
 def number_of(value: Any) -> Number:
     """The value as a number, as `Number(...)` and arithmetic take it. Raises Untranslatable."""
