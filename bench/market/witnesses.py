@@ -1,6 +1,7 @@
 """Traders that note everything they evaluate: which candle of which symbol, with which values, and how fresh the market was."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -19,6 +20,7 @@ from domain.tiers import LIMITS, Tier
 from domain.traders import TraderSettings
 from filters.evaluation import Evaluator
 from filters.expression import CompiledFilter
+from filters.expression.calls import never
 from filters.frames import MarketSnapshot
 from filters.outcome import Evaluation
 from workers.screen import ReplicaScreen
@@ -43,12 +45,14 @@ class NotingEvaluator(Evaluator):
         super().__init__()
         self.noted: dict[int, NDArray[np.float64]] = {}
 
-    def evaluate_closed(self, compiled: CompiledFilter, snapshot: MarketSnapshot, index: int) -> Evaluation:
+    def evaluate_closed(
+        self, compiled: CompiledFilter, snapshot: MarketSnapshot, index: int, is_over: Callable[[], bool] = never
+    ) -> Evaluation:
         """As ever."""
         frame = snapshot.frame(compiled.interval)
         close = frame.columns["close"][:, index - frame.first_index]
         self.noted[index] = np.where(frame.closed_through >= index, close, np.nan)
-        return super().evaluate_closed(compiled, snapshot, index)
+        return super().evaluate_closed(compiled, snapshot, index, is_over)
 
 
 @dataclass
