@@ -209,9 +209,10 @@ class Pool:
             await self._run(process, waiting)
             self._replace(process)
         except UnavailableError as error:
-            self._busy.remove(waiting.request.owner)
             waiting.fail(str(error))
         finally:
+            self._busy.discard(waiting.request.owner)
+            waiting.fail("The filter's process was given up.")
             self._apart -= 1
         self._dispatch()
 
@@ -219,11 +220,13 @@ class Pool:
         owner = waiting.request.owner
         try:
             answer = await self._watch.run(process, waiting.request)
-        except BaseException:
+        except BaseException as error:
             waiting.fail("The filter's process was given up.")
+            if isinstance(error, Exception):  # else the pool is closing, which ends all of them
+                self._replace(process)
             raise
         finally:
-            self._busy.remove(owner)
+            self._busy.discard(owner)
         self._turns.use(owner, answer.busy.total_seconds())
         self._statistics.endings[answer.ending] += 1
         self._statistics.busy[owner] += answer.busy.total_seconds()
@@ -259,7 +262,10 @@ class Pool:
     async def _look_after(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_EVERY)
-            self._dispatch()
+            try:
+                self._dispatch()
+            except Exception:
+                log.exception("A look at the filter processes failed")  # the next one may not, and requests wait for it
 
     def _grow(self) -> None:
         """One process more than are busy stands ready, so that nobody waits for a start."""
@@ -291,7 +297,12 @@ class Pool:
     def _begin(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("Work on the filter processes failed", exc_info=error)
 
 
 def _processors() -> int:

@@ -30,12 +30,10 @@ class Supply:
         """A process that knows nobody. Raises UnavailableError."""
         if sys.platform != "linux":
             raise UnavailableError("JavaScript filters run on Linux only: their processes are held by what its kernel offers.")
-        async with self._renewing:
-            if not self._nursery.is_alive:
-                await self._nursery.stop()
-                self._nursery = Nursery(self._program)
-                await self._nursery.start()
-        process = await self._nursery.spawn()
+        try:
+            process = await self._spawned()
+        except OSError as error:
+            raise UnavailableError(f"A process for JavaScript filters cannot be started: {error}") from error
         self._out.add(process)
         self.report = process.report
         self._warn(process.report)
@@ -45,6 +43,14 @@ class Supply:
                 "Filters in JavaScript are not run: this machine cannot hold their processes. " + " ".join(process.report.warnings())
             )
         return process
+
+    async def _spawned(self) -> JailedProcess:
+        async with self._renewing:
+            if not self._nursery.is_alive:
+                await self._nursery.stop()
+                self._nursery = Nursery(self._program)
+                await self._nursery.start()
+        return await self._nursery.spawn()
 
     async def bury(self, process: JailedProcess) -> None:
         """End it, if it has not ended."""

@@ -200,6 +200,34 @@ async def test_a_worn_process_is_replaced_between_two_requests() -> None:
         assert 1 == pool.statistics().replaced
 
 
+@pytest.mark.parametrize("offences", [0, 1])
+async def test_whoever_waits_hears_of_what_nobody_foresaw_and_the_pool_goes_on(caplog: pytest.LogCaptureFixture, offences: int) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    async with python_pool(at_once=1) as pool:
+        for _ in range(offences):
+            await pool.ask(python(CRASH, owner="a"))
+        watch = pool._watch
+        pool._watch = type("Broken", (), {"run": fail})()
+        with pytest.raises(UnavailableError, match="given up"):
+            await asyncio.wait_for(pool.ask(python("1", owner="a")), GONE_WITHIN)
+        pool._watch = watch
+        assert [b"42", b"42"] == [(await pool.ask(python("6 * 7", owner=owner))).content for owner in "ab"]
+    assert "unforeseen" in caplog.text
+
+
+async def test_a_process_that_cannot_be_started_is_said_to_whoever_waits() -> None:
+    async def fail() -> None:
+        raise OSError(24, "Too many open files")
+
+    async with python_pool(at_once=1) as pool:
+        await pool.ask(python(CRASH, owner="a"))
+        pool._supply._nursery.spawn = fail
+        with pytest.raises(UnavailableError, match=r"cannot be started.*Too many open files"):
+            await asyncio.wait_for(pool.ask(python("1", owner="a")), GONE_WITHIN)
+
+
 async def test_who_does_not_wait_any_longer_leaves_the_line() -> None:
     async with python_pool(at_once=1) as pool:
         running = asyncio.create_task(pool.ask(python(NAP, owner="a")))
