@@ -24,6 +24,23 @@ class RecordedCandles:
     columns: dict[str, Matrix]
     """open, high, low, close, volume; and quote_volume, which was not recorded, as volume times close."""
 
+    def joined(self, interval: Interval) -> "RecordedCandles":
+        """The candles of a longer interval that lie wholly within these."""
+        parts = interval.milliseconds // self.interval.milliseconds
+        skip = -self.first_index % parts
+        rows, width = self.columns["close"].shape
+        width = (width - skip) // parts
+        grouped = {name: values[:, skip : skip + width * parts].reshape(rows, width, parts) for name, values in self.columns.items()}
+        columns = {
+            "open": grouped["open"][..., 0],
+            "high": grouped["high"].max(axis=2),
+            "low": grouped["low"].min(axis=2),
+            "close": grouped["close"][..., -1],
+            "volume": grouped["volume"].sum(axis=2),
+            "quote_volume": grouped["quote_volume"].sum(axis=2),
+        }
+        return RecordedCandles(self.symbols, interval, (self.first_index + skip) // parts, columns)
+
 
 def read_recorded(path: Path, interval: Interval, symbols: int | None = None) -> RecordedCandles:
     """The first symbols by name, or all, that have as many candles as most."""

@@ -3,7 +3,6 @@
 import numpy as np
 
 from domain.market import HISTORY_BLOCK, Interval, history_anchor
-from filters.frames import Matrix
 from filters.held import HeldFrame, HeldSnapshot, HeldTickers
 from tests.recorded_candles import JULY_2024, RecordedCandles, read_recorded
 
@@ -18,12 +17,12 @@ class RecordedMarket:
     def __init__(self) -> None:
         self.is_recorded = JULY_2024.exists()
         candles = read_recorded(JULY_2024, BASE) if self.is_recorded else _generated()
-        names, first = candles.symbols, candles.first_index
+        names = candles.symbols
         rows = np.arange(SYMBOLS) % len(names)
         self.symbols = tuple(f"{names[row]}{place // len(names) or ''}" for place, row in enumerate(rows.tolist()))
-        base = {name: values[rows] for name, values in candles.columns.items()}
-        self._candles = {BASE: (base, first), HOUR: _hours(base, first)}
-        last = first + base["close"].shape[1] - 1
+        base = RecordedCandles(self.symbols, BASE, candles.first_index, {name: values[rows] for name, values in candles.columns.items()})
+        self._candles = {BASE: base, HOUR: base.joined(HOUR)}
+        last = base.first_index + base.columns["close"].shape[1] - 1
         self.newest = last - (last + 2) % HISTORY_BLOCK
         """The last candle of its block, whose history is the longest there is: 767 candles."""
 
@@ -34,7 +33,7 @@ class RecordedMarket:
 
     def _frame(self, interval: Interval, newest: int, version: int) -> HeldFrame:
         """The history that ends with candle `newest`, empty where the recording begins later."""
-        columns, first = self._candles[interval]
+        columns, first = self._candles[interval].columns, self._candles[interval].first_index
         begin = history_anchor(newest)
         absent = max(0, first - begin)
         kept = {name: values[:, max(0, begin - first) : newest + 1 - first] for name, values in columns.items()}
@@ -52,19 +51,3 @@ def _generated() -> RecordedCandles:
     columns = {"open": opened, "high": high, "low": low, "close": close, "volume": random.lognormal(mean=8, size=close.shape)}
     columns["quote_volume"] = close * columns["volume"]
     return RecordedCandles(tuple(f"S{row}USDT" for row in range(SYMBOLS)), BASE, 5_739_000, columns)
-
-
-def _hours(base: dict[str, Matrix], first: int) -> tuple[dict[str, Matrix], int]:
-    width = HOUR.milliseconds // BASE.milliseconds
-    skip = -first % width
-    hours = (base["close"].shape[1] - skip) // width
-    grouped = {name: values[:, skip : skip + hours * width].reshape(SYMBOLS, hours, width) for name, values in base.items()}
-    columns = {
-        "open": grouped["open"][..., 0],
-        "high": grouped["high"].max(axis=2),
-        "low": grouped["low"].min(axis=2),
-        "close": grouped["close"][..., -1],
-        "volume": grouped["volume"].sum(axis=2),
-        "quote_volume": grouped["quote_volume"].sum(axis=2),
-    }
-    return columns, (first + skip) // width
